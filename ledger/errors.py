@@ -1,0 +1,141 @@
+"""Every way the ledger says no, in one tree.
+
+An error's docstring is its default message, and each message says what to do next.
+`code` is the stable slug that doors show; `api/problems.py` holds the one table from these
+classes to HTTP statuses. Refusals (4xx) are `Refused`; everything else is the log protecting
+itself or its environment being wrong.
+"""
+
+from typing import TYPE_CHECKING, ClassVar
+
+import msgspec
+
+if TYPE_CHECKING:
+    from ledger.entry import Draft
+
+
+class LedgerError(Exception):
+    """The ledger could not do that."""
+
+    code: ClassVar[str] = "ledger-error"
+
+    def __init__(self, message: str = "") -> None:
+        super().__init__(message or (self.__doc__ or "").strip())
+
+
+class FieldProblem(msgspec.Struct, frozen=True):
+    """One thing wrong with one field of an input: where, and what to do about it."""
+
+    field: str
+    message: str
+
+
+class Refused(LedgerError):
+    """The rules do not allow this; the message says which rule, and who could do it."""
+
+    code = "refused"
+
+
+class NotAllowed(Refused):
+    """This person or post may not do that; ask the post that the message names."""
+
+    code = "not-allowed"
+
+
+class NotFound(Refused):
+    """There is no such thing in this ledger; check the identifier."""
+
+    code = "not-found"
+
+
+class Conflict(Refused):
+    """The facts changed while this was decided; read again and repeat the request."""
+
+    code = "conflict"
+
+
+class Invalid(Refused):
+    """Some fields are not acceptable; correct each one that is named."""
+
+    code = "invalid"
+
+    def __init__(self, message: str = "", fields: tuple[FieldProblem, ...] = ()) -> None:
+        super().__init__(message)
+        self.fields = fields
+
+    @classmethod
+    def field(cls, field: str, message: str) -> "Invalid":
+        """The common case: one field, one reason."""
+        return cls(f"{field}: {message}", (FieldProblem(field, message),))
+
+
+class GateRefused(Invalid):
+    """The gate turned the report away; the attempt is recorded. Correct the fields and send again.
+
+    `drafts` are the facts that keep the attempt; the log records them before it raises.
+    """
+
+    code = "gate-refused"
+
+    def __init__(
+        self,
+        message: str = "",
+        fields: tuple[FieldProblem, ...] = (),
+        drafts: "tuple[Draft, ...]" = (),
+    ) -> None:
+        super().__init__(message or "The gate turned the report away; correct the fields.", fields)
+        self.drafts = drafts
+
+
+class ConditionFailed(LedgerError):
+    """A fact that this decision depends on was recorded meanwhile; read again and decide anew."""
+
+    code = "condition-failed"
+
+
+class KeyReused(LedgerError):
+    """This idempotency key was used for another request; send a new key."""
+
+    code = "key-reused"
+
+
+class DuplicateId(LedgerError):
+    """An event with this id is already recorded; ids are never used twice."""
+
+    code = "duplicate-id"
+
+
+class EntryTooLarge(LedgerError):
+    """An entry may hold 65,535 bytes; store larger content as an attachment and name its hash."""
+
+    code = "entry-too-large"
+
+
+class BadLabel(LedgerError):
+    """A type or tag is empty, repeated, or holds a control character; correct the label."""
+
+    code = "bad-label"
+
+
+class UnknownFact(LedgerError):
+    """This entry's type or version is not registered; upgrade before reading this ledger."""
+
+    code = "unknown-fact"
+
+
+class OutcomeUnknown(LedgerError):
+    """The connection broke during the append; retry under the same key to settle it."""
+
+    code = "outcome-unknown"
+
+
+class LogStopped(LedgerError):
+    """The log takes no writes until an operator has looked; the message says why."""
+
+    code = "log-stopped"
+
+
+class ClockJumped(LogStopped):
+    """The clock jumped beyond the limit; confirm the time before the ledger takes writes."""
+
+    code = "clock-jumped"

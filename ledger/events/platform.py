@@ -1,0 +1,77 @@
+"""The ledger's own facts: its creation, its clock, its outages, access, and imports."""
+
+from datetime import datetime
+from typing import ClassVar, Literal
+
+from ledger.events.fact import Fact
+from ledger.vocabulary import AccessId, ImportId, PersonId, UnitId
+
+
+class LedgerCreated(Fact):
+    """The first fact of every ledger: its name, and whether its clock is real or simulated."""
+
+    TOPIC: ClassVar[str] = "ledger.created"
+    name: str
+    clock: Literal["real", "simulated"]
+
+
+class ClockJumped(Fact):
+    """An operator confirmed a jump of the clock that had stopped the log."""
+
+    TOPIC: ClassVar[str] = "clock.jumped"
+    seconds: int
+
+
+class OutageDeclared(Fact):
+    """Operations declare, from probes, that a channel was down (rulings 45 and 47)."""
+
+    TOPIC: ClassVar[str] = "outage.declared"
+    outage: str
+    started_at: datetime
+    ended_at: datetime
+    announced: bool = False
+    probe_ref: str
+
+
+class OutageRatified(Fact):
+    """A second authority ratifies an outage; only then does it move dues."""
+
+    TOPIC: ClassVar[str] = "outage.ratified"
+    outage: str
+
+
+class ForceMajeureDeclared(Fact):
+    """Listed units may not work during `[effective_from, effective_until)` (ruling 40)."""
+
+    TOPIC: ClassVar[str] = "force_majeure.declared"
+    DOSSIERS: ClassVar[tuple[str, ...]] = ("unit",)
+    units: tuple[UnitId, ...]
+    document: str
+
+
+class AccessGranted(Fact):
+    """A key was issued to a person or a system, with a role and a unit."""
+
+    TOPIC: ClassVar[str] = "access.granted"
+    access: AccessId
+    role: str
+    unit: UnitId | None = None
+    person: PersonId | None = None
+    system: str | None = None
+
+
+class AccessRevoked(Fact):
+    """A key no longer opens anything."""
+
+    TOPIC: ClassVar[str] = "access.revoked"
+    access: AccessId
+
+
+class ImportCommitted(Fact):
+    """A file was imported: its hash and how many rows became facts."""
+
+    TOPIC: ClassVar[str] = "import.committed"
+    imported: ImportId
+    file_sha256: str
+    file_kind: str
+    rows: int
