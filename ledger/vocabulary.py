@@ -2,7 +2,8 @@
 
 A fact is tagged with every identifier it carries: a field typed `UnitId` becomes the tag
 `unit:<value>`. A field typed with the matching `...Ref` only mentions the entity and makes no tag
-(an ancestor, for instance), so that an entity's history stays one short index range.
+(an ancestor, for instance), so that an entity's history stays one short index range. An Id may
+stand where a Ref is asked for, never the other way.
 Read next: `ledger/events/`, then `ledger/codec.py`.
 """
 
@@ -12,13 +13,20 @@ from typing import Final, NewType
 
 import msgspec
 
-UnitId = NewType("UnitId", str)
-PostId = NewType("PostId", str)
-PersonId = NewType("PersonId", str)
-DutyId = NewType("DutyId", str)
-FormId = NewType("FormId", str)
+UnitRef = NewType("UnitRef", str)
+PostRef = NewType("PostRef", str)
+PersonRef = NewType("PersonRef", str)
+FormRef = NewType("FormRef", str)
+DutyRef = NewType("DutyRef", str)
+ReportRef = NewType("ReportRef", str)
+
+UnitId = NewType("UnitId", UnitRef)
+PostId = NewType("PostId", PostRef)
+PersonId = NewType("PersonId", PersonRef)
+DutyId = NewType("DutyId", DutyRef)
+FormId = NewType("FormId", FormRef)
 ObligationId = NewType("ObligationId", str)
-ReportId = NewType("ReportId", str)
+ReportId = NewType("ReportId", ReportRef)
 ExtensionId = NewType("ExtensionId", str)
 WaiverId = NewType("WaiverId", str)
 DelegationId = NewType("DelegationId", str)
@@ -27,13 +35,6 @@ AccessId = NewType("AccessId", str)
 ImportId = NewType("ImportId", str)
 RulesId = NewType("RulesId", str)
 EventId = NewType("EventId", str)
-
-UnitRef = NewType("UnitRef", str)
-PostRef = NewType("PostRef", str)
-PersonRef = NewType("PersonRef", str)
-FormRef = NewType("FormRef", str)
-DutyRef = NewType("DutyRef", str)
-ReportRef = NewType("ReportRef", str)
 
 TAG_PREFIXES: Final[dict[object, str]] = {
     UnitId: "unit",
