@@ -139,3 +139,33 @@ class ClockJumped(LogStopped):
     """The clock jumped beyond the limit; confirm the time before the ledger takes writes."""
 
     code = "clock-jumped"
+
+
+class BadSetting(LedgerError):
+    """A LEDGER_* variable is unknown or not acceptable; the message names it and what it takes."""
+
+    code = "bad-setting"
+
+
+class WrongPostgres(LedgerError):
+    """This PostgreSQL is not one that the ledger can be kept in; the message says what to change."""
+
+    code = "wrong-postgres"
+
+
+class DatabaseUnreachable(LedgerError):
+    """PostgreSQL does not answer; start it, or correct LEDGER_DATABASE_URL."""
+
+    code = "database-unreachable"
+
+
+class MigrationEdited(LedgerError):
+    """An applied migration was edited; restore it and write a new one with the next number."""
+
+    code = "migration-edited"
+
+
+class MigrationMissing(LedgerError):
+    """The migrations have a gap or are older than the database; install the matching version."""
+
+    code = "migration-missing"
