@@ -169,3 +169,45 @@ class MigrationMissing(LedgerError):
     """The migrations have a gap or are older than the database; install the matching version."""
 
     code = "migration-missing"
+
+
+class ViewBehind(LedgerError):
+    """The view has not reached this position yet; wait a moment, or ask as of an earlier one."""
+
+    code = "view-behind"
+
+
+class ViewStopped(LedgerError):
+    """The view stopped at a fact that it could not fold; an operator sees why in `ledger project`."""
+
+    code = "view-stopped"
+
+
+class ViewMissing(LedgerError):
+    """The view was never built for this ledger; run `ledger project`."""
+
+    code = "view-missing"
+
+
+class TooManyRows(LedgerError):
+    """The question matches more rows than one answer may hold; narrow it, or ask page by page."""
+
+    code = "too-many-rows"
+
+
+class ProjectorLeading(LedgerError):
+    """Another process already projects this ledger; let it, or stop it first."""
+
+    code = "projector-leading"
+
+
+class LeadershipLost(LedgerError):
+    """Another projector took over this ledger, so nothing more was saved here; start again."""
+
+    code = "leadership-lost"
+
+
+class ShapeChanged(LedgerError):
+    """The declared rows differ from the stored ones; raise the projection's version."""
+
+    code = "shape-changed"
