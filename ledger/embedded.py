@@ -52,6 +52,7 @@ SOCKET_NAME = ".s.PGSQL.5432"
 START_TIMEOUT_SECONDS = 60
 STOP_TIMEOUT_SECONDS = 30
 POLL_SECONDS = 0.02
+WATCH_SECONDS = 0.25
 RESTART_DELAY_SECONDS_MAX = 30.0
 
 # Durability is stated although it is the default: an edited postgresql.conf does not weaken it.
@@ -93,22 +94,28 @@ class EmbeddedServer:
         self.home = home.expanduser().resolve()
         self.data = self.home / "postgres"
         self._owner = _system_user() if os.geteuid() == 0 else None
-        self._process: subprocess.Popen[bytes] | None = None
         self._user: IO[bytes] | None = None
         self._closing = threading.Event()
         self._opened_by = os.getpid()
 
     def start(self) -> None:
         """Start the server, or join the one that runs; returns when it accepts connections."""
+        self._closing = threading.Event()
         try:
             self._prepare_home()
             self._user = _open_lock(self.home / "users.lock")
             fcntl.flock(self._user, fcntl.LOCK_SH)
-            self._ensure_running()
+            self._ensure_running(self._closing)
         except OSError as error:
+            self.close()
             raise DatabaseUnreachable(f"LEDGER_HOME cannot be used: {error}") from error
+        except BaseException:
+            self.close()
+            raise
         atexit.register(self.close)
-        threading.Thread(target=self._keep_running, name="embedded-postgres", daemon=True).start()
+        threading.Thread(
+            target=self._keep_running, args=(self._closing,), name="embedded-postgres", daemon=True
+        ).start()
 
     def url(self, database: str = SUPERUSER) -> str:
         """Where to connect, as the superuser that owns the server."""
@@ -172,20 +179,22 @@ class EmbeddedServer:
             raise DatabaseUnreachable(f"a new database folder failed: {result.stderr.strip()}")
         new.rename(self.data)
 
-    def _ensure_running(self) -> None:
+    def _ensure_running(self, closing: threading.Event) -> None:
         """Start the server unless somebody has; wait until it accepts connections."""
         deadline = time.monotonic() + START_TIMEOUT_SECONDS
+        launched = False
         with self._alone():
-            while not self._closing.is_set() and not self._accepts_connections():
+            while not closing.is_set() and not self._accepts_connections():
                 with _open_lock(self.home / "postgres.lock") as lock:
-                    if _try_exclusive(lock):
-                        self._reap()
-                        self._launch(lock)
-                    else:
+                    if not _try_exclusive(lock):
                         self._end_orphans()
-                if self._process and self._process.poll() is not None:
-                    self._reap()
-                    raise DatabaseUnreachable(f"the database did not start: {self._start_log()}")
+                    elif launched:
+                        raise DatabaseUnreachable(
+                            f"the database in {self.home} did not start: {self._start_log()}"
+                        )
+                    else:
+                        self._launch(lock)
+                        launched = True
                 if time.monotonic() > deadline:
                     raise DatabaseUnreachable(
                         f"the database in {self.home} did not accept connections within "
@@ -205,7 +214,7 @@ class EmbeddedServer:
         settings = SERVER_SETTINGS | {"unix_socket_directories": f'"{sockets}"'}
         options = [part for name, value in settings.items() for part in ("-c", f"{name}={value}")]
         with (self.home / "postgres-start.log").open("wb") as log:
-            self._process = subprocess.Popen(
+            process = subprocess.Popen(
                 [str(_binaries() / "postgres"), "-D", str(self.data), *options],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
@@ -217,6 +226,8 @@ class EmbeddedServer:
                 start_new_session=True,
                 **self._identity(),
             )
+        # Whoever started it takes its exit status, or it would stay a zombie.
+        threading.Thread(target=process.wait, name="embedded-postgres-end", daemon=True).start()
 
     def _accepts_connections(self) -> bool:
         """Whether the server answers; starting up or recovering is a no."""
@@ -231,59 +242,49 @@ class EmbeddedServer:
 
     # Watching and stopping
 
-    def _keep_running(self) -> None:
-        """Wait for the server to die and start it again, until this process closes."""
-        delay_seconds = POLL_SECONDS
-        while not self._closing.is_set():
-            with _open_lock(self.home / "postgres.lock") as lock:
-                fcntl.flock(lock, fcntl.LOCK_SH)
-            self._reap()
-            if self._closing.wait(delay_seconds):
-                return
-            logger.warning("the embedded database stopped; starting it again")
+    def _keep_running(self, closing: threading.Event) -> None:
+        """Start the server again whenever it dies, until this process closes."""
+        delay_seconds = WATCH_SECONDS
+        while not closing.wait(delay_seconds):
+            if self._server():
+                continue
+            logger.warning("the embedded database in %s died; starting it again", self.home)
             try:
-                self._ensure_running()
-            except DatabaseUnreachable:
+                self._ensure_running(closing)
+                delay_seconds = WATCH_SECONDS
+            except (DatabaseUnreachable, OSError):
                 logger.exception("the embedded database does not start; trying again")
                 delay_seconds = min(delay_seconds * 2, RESTART_DELAY_SECONDS_MAX)
-            else:
-                delay_seconds = POLL_SECONDS
 
     def _stop(self) -> None:
-        """Shut the server down in good order: fast at first, immediately if it does not obey."""
-        deadline = time.monotonic() + STOP_TIMEOUT_SECONDS
-        wish = signal.SIGINT
+        """Shut the server down in good order, and at once if that takes too long."""
         with _open_lock(self.home / "postgres.lock") as lock:
-            while not _try_exclusive(lock):
-                with suppress(ProcessLookupError):
-                    os.kill(self._server_pid(), wish)
-                if time.monotonic() > deadline:
-                    wish, deadline = signal.SIGQUIT, deadline + STOP_TIMEOUT_SECONDS
-                time.sleep(POLL_SECONDS)
-        self._reap()
+            for wish in (signal.SIGINT, signal.SIGQUIT):
+                deadline = time.monotonic() + STOP_TIMEOUT_SECONDS
+                # Asked again and again, because a server that starts may miss the first time.
+                while not _try_exclusive(lock) and time.monotonic() < deadline:
+                    if server := self._server():
+                        server.send_signal(wish)
+                    self._end_orphans()
+                    time.sleep(POLL_SECONDS)
 
-    def _reap(self) -> None:
-        """Take the exit status of our child, or it would stay a zombie."""
-        process, self._process = self._process, None
-        if process:
-            process.wait()
+    def _server(self) -> psutil.Process | None:
+        """The server's first process; a zombie or a stranger with its number is not it."""
+        try:
+            pid = int((self.data / "postmaster.pid").read_text("utf-8").splitlines()[0])
+            process = psutil.Process(pid)
+            return process if process.cwd() == str(self.data) else None
+        except (OSError, ValueError, IndexError, psutil.Error):
+            return None
 
     def _end_orphans(self) -> None:
         """End what a killed server left behind busy, which would keep the next from starting."""
-        with suppress(ProcessLookupError, psutil.NoSuchProcess):
-            if psutil.Process(self._server_pid()).status() != psutil.STATUS_ZOMBIE:
-                return
+        if self._server() or not (self.data / "postmaster.pid").exists():
+            return
         for process in psutil.process_iter(["cwd"]):
             if process.info["cwd"] == str(self.data):
                 with suppress(psutil.NoSuchProcess):
                     process.kill()
-
-    def _server_pid(self) -> int:
-        """The server's process id by its own file; ProcessLookupError when there is none."""
-        try:
-            return int((self.data / "postmaster.pid").read_text("utf-8").splitlines()[0])
-        except (FileNotFoundError, ValueError, IndexError) as error:
-            raise ProcessLookupError from error
 
     # Where and as whom
 
