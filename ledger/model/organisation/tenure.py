@@ -1,0 +1,217 @@
+"""Who holds one post, from when to when: tenures, vacancies, suspensions, interim appointments.
+
+Everything is judged from the post's dossier and the departures of persons. Interim authority has
+a ceiling (docs/rules.md, ruling 12): so many months in one vacancy, so many replacements.
+Read next: `questions.py`, which asks these of a whole organisation.
+"""
+
+from calendar import monthrange
+from collections.abc import Callable, Iterable, Sequence
+from datetime import datetime, timedelta
+from itertools import pairwise
+from typing import Final, TypeVar
+
+import msgspec
+
+from ledger.model.organisation.dossiers import (
+    Acting,
+    Appointment,
+    Departure,
+    Item,
+    Post,
+    Relief,
+    Suspension,
+)
+from ledger.vocabulary import EventId, PersonRef
+
+ACTING_MONTHS_MAX: Final = 6
+ACTING_REPLACEMENTS_MAX: Final = 1
+
+Departures = Callable[[PersonRef], Sequence[Departure]]
+I = TypeVar("I", bound=Item)  # noqa: E741
+
+
+class Tenure(msgspec.Struct, frozen=True):
+    """An appointment with the end it really had: `[start, end)`, and what ended it."""
+
+    appointment: Appointment
+    end: datetime | None = None
+    ended_by: EventId | None = None
+    cause: str | None = None
+
+    @property
+    def start(self) -> datetime:
+        """When the person took the post."""
+        return self.appointment.start
+
+    @property
+    def person(self) -> PersonRef:
+        """Who held it."""
+        return self.appointment.person
+
+    def covers(self, at: datetime) -> bool:
+        """Whether the person held the post at that instant."""
+        return self.start <= at and (self.end is None or at < self.end)
+
+
+class Gap(msgspec.Struct, frozen=True):
+    """Nobody holds the post during `[since, until)`; `last` is who left it, and why.
+
+    `since` is None when nobody ever held the post; `until` is None when nobody is appointed yet.
+    """
+
+    since: datetime | None
+    until: datetime | None
+    last: Tenure | None
+
+
+class Interim(msgspec.Struct, frozen=True):
+    """An interim appointment that covers an instant; `lapsed` says that it is over the ceiling."""
+
+    acting: Acting
+    since: datetime
+    events: tuple[EventId, ...]
+    lapsed: bool
+
+
+def latest(items: Iterable[I], at: datetime) -> I | None:
+    """The change in force at an instant: the latest effective; of equals, the last recorded."""
+    best: I | None = None
+    for item in items:
+        if item.at <= at and (best is None or (item.at, item.position) > (best.at, best.position)):
+            best = item
+    return best
+
+
+def add_months(instant: datetime, months: int) -> datetime:
+    """The same day and time some months later; the end of a shorter month if need be."""
+    year, month = divmod(instant.year * 12 + instant.month - 1 + months, 12)
+    day = min(instant.day, monthrange(year, month + 1)[1])
+    return instant.replace(year=year, month=month + 1, day=day)
+
+
+def tenures(post: Post, departures: Departures) -> list[Tenure]:
+    """Every appointment to the post with its real end, by start."""
+    found = [_tenure(post, one, departures(one.person)) for one in post.appointments]
+    return sorted(
+        (one for one in found if one.end is None or one.start < one.end),
+        key=lambda one: (one.start, one.appointment.position),
+    )
+
+
+def _tenure(post: Post, one: Appointment, departures: Sequence[Departure]) -> Tenure:
+    start = (one.start, one.position)
+    tenure = Tenure(one, one.until, one.event if one.until else None, _TERM if one.until else None)
+    own = (relief for relief in post.reliefs if relief.person == one.person)
+    endings: tuple[Relief | Departure, ...] = (*own, *departures)
+    for ending in endings:
+        after_start = (ending.at, ending.position) > start
+        if after_start and (tenure.end is None or ending.at < tenure.end):
+            tenure = Tenure(one, ending.at, ending.event, ending.cause)
+    return tenure
+
+
+_TERM: Final = "term"
+
+
+def gap(served: Sequence[Tenure], at: datetime) -> Gap | None:
+    """The vacancy in which the instant lies; None when somebody holds the post then."""
+    if any(one.covers(at) for one in served):
+        return None
+    past = [one for one in served if one.end is not None and one.end <= at]
+    last = max(past, key=lambda one: one.end or at, default=None)
+    following = min((one.start for one in served if one.start > at), default=None)
+    return Gap(last.end if last else None, following, last)
+
+
+def suspension(post: Post, tenure: Tenure, at: datetime) -> Suspension | None:
+    """The suspension of this holder in force at an instant, if any."""
+    own = (
+        one for one in post.suspensions if one.person == tenure.person and one.at >= tenure.start
+    )
+    found = latest(own, at)
+    return found if found and found.suspended else None
+
+
+def unfilled_since(post: Post, served: Sequence[Tenure], at: datetime) -> datetime | None:
+    """Since when nobody exercises the post as its holder; None: nobody ever did."""
+    holding = next((one for one in served if one.covers(at)), None)
+    past = (one for one in served if one.end is not None and one.end <= at)
+    tenure = holding or max(past, key=lambda one: one.end or at, default=None)
+    if tenure is None:
+        return None
+    moment = at if holding else tenure.end
+    assert moment is not None, "a past tenure has an end"
+    suspended = suspension(post, tenure, moment)
+    return suspended.at if suspended else moment
+
+
+class _Span(msgspec.Struct, frozen=True):
+    acting: Acting
+    start: datetime
+    until: datetime | None
+    events: tuple[EventId, ...]
+
+
+def interim(
+    post: Post,
+    since: datetime | None,
+    at: datetime,
+    *,
+    months_max: int = ACTING_MONTHS_MAX,
+    replacements_max: int = ACTING_REPLACEMENTS_MAX,
+) -> Interim | None:
+    """The interim appointment in force at an instant in a vacancy that began at `since`."""
+    spans = _spans(post, since)
+    covering = [one for one in spans if one.start <= at and (one.until is None or at < one.until)]
+    if not covering:
+        return None
+    span = covering[-1]
+    earlier = [one for one in spans if one.start <= span.start]
+    people = [one.acting.person for one in earlier]
+    changes = sum(1 for one, two in pairwise(people) if one != two)
+    over = at >= add_months(earlier[0].start, months_max) + _idle(earlier)
+    return Interim(span.acting, span.start, span.events, over or changes > replacements_max)
+
+
+def _spans(post: Post, since: datetime | None) -> list[_Span]:
+    """The stretches of interim holding in this vacancy, extensions included, by start."""
+    found = []
+    for one in post.acting:
+        own: tuple[EventId, ...] = (one.event,)
+        stretches = [(one.start, one.until, one.position, own)]
+        stretches.extend(
+            (change.at, change.until, change.position, (*own, change.event))
+            for change in post.acting_changes
+            if change.change == "extended"
+            and change.person == one.person
+            and (change.at, change.position) > (one.start, one.position)
+        )
+        for start, stated, position, events in stretches:
+            until = _ended(post, one.person, (start, position), stated)
+            if since is not None and start < since:
+                start = since  # noqa: PLW2901  (only what lies in this vacancy counts)
+            if until is None or start < until:
+                found.append(_Span(one, start, until, events))
+    return sorted(found, key=lambda one: (one.start, one.acting.position))
+
+
+def _ended(
+    post: Post, person: PersonRef, start: tuple[datetime, int], until: datetime | None
+) -> datetime | None:
+    for change in post.acting_changes:
+        if change.change != "ended" or change.person != person:
+            continue
+        if (change.at, change.position) > start and (until is None or change.at < until):
+            until = change.at
+    return until
+
+
+def _idle(spans: Sequence[_Span]) -> timedelta:
+    """How long nobody acted between the stretches: it does not count towards the ceiling."""
+    idle, covered = timedelta(0), spans[0].until
+    for span in spans[1:]:
+        if covered is not None and span.start > covered:
+            idle += span.start - covered
+        covered = max(covered, span.until) if covered and span.until else None
+    return idle
