@@ -182,7 +182,7 @@ def fold_duty(row: Duty | None, event: Event, key: str) -> Duty | None:
     """The dossier of duty `key` after one more event that is tagged with it."""
     fact = event.fact
     if isinstance(fact, d.DutyPublished | d.DutyRevised):
-        row = row or Duty(duty=DutyId(key))  # type: ignore[arg-type]
+        row = row or Duty(duty=DutyId(DutyRef(key)))
         return replace(row, terms=(*row.terms, _terms(fact, event)))
     if row is None:
         return None
@@ -227,7 +227,7 @@ def fold_form(row: Form | None, event: Event, key: str) -> Form | None:
         return without(row, fact.annulled) if row else None
     if not isinstance(fact, d.FormPublished):
         return row
-    row = row or Form(form=FormId(key))  # type: ignore[arg-type]
+    row = row or Form(form=FormId(FormRef(key)))
     published = FormRevision(
         event=event.id,
         position=event.position,
