@@ -267,6 +267,8 @@ class EmbeddedServer:
                         server.send_signal(wish)
                     self._end_orphans()
                     time.sleep(POLL_SECONDS)
+        if (sockets := self._socket_folder()) != self.data:
+            shutil.rmtree(sockets, ignore_errors=True)
 
     def _server(self) -> psutil.Process | None:
         """The server's first process; a zombie or a stranger with its number is not it."""

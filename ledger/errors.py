@@ -211,3 +211,9 @@ class ShapeChanged(LedgerError):
     """The declared rows differ from the stored ones; raise the projection's version."""
 
     code = "shape-changed"
+
+
+class MigrationNotAtomic(LedgerError):
+    """A migration ends its own transaction; remove COMMIT and ROLLBACK from the file."""
+
+    code = "migration-not-atomic"

@@ -11,9 +11,10 @@ from pathlib import Path
 import msgspec
 import psycopg
 from psycopg import sql
+from psycopg.pq import TransactionStatus
 
 from ledger.database import Database, Role, connect_as_login
-from ledger.errors import MigrationEdited, MigrationMissing
+from ledger.errors import MigrationEdited, MigrationMissing, MigrationNotAtomic
 
 # Beside the packages, in the source tree and when installed alike.
 FOLDER = Path(__file__).parent.parent / "migrations"
@@ -101,4 +102,9 @@ def _apply(connection: psycopg.Connection, migration: Migration) -> None:
             # The first makes the roles; whatever follows belongs to the owner, not to the login.
             connection.execute(BECOME.format(sql.Identifier(Role.OWNER)))
         connection.execute(migration.content)
+        if connection.info.transaction_status != TransactionStatus.INTRANS:
+            raise MigrationNotAtomic(
+                f"{migration.name} ends its transaction; remove COMMIT and ROLLBACK from it, and "
+                "restore the database it was tried on"
+            )
         connection.execute(RECORD, (migration.number, migration.name, migration.digest))

@@ -120,5 +120,7 @@ def _as_boolean(value: str) -> object:
 
 
 def _suggestion(name: str, known: list[str]) -> str:
-    near = difflib.get_close_matches(name, known, n=1)
-    return f"did you mean {near[0]}?" if near else f"known are {', '.join(sorted(known))}"
+    """The setting that was probably meant, or all there are; the prefix counts for nothing."""
+    fields = {variable_name.removeprefix(PREFIX): variable_name for variable_name in known}
+    near = difflib.get_close_matches(name.removeprefix(PREFIX), fields, n=1)
+    return f"did you mean {fields[near[0]]}?" if near else f"known are {', '.join(sorted(known))}"
