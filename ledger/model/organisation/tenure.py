@@ -7,7 +7,7 @@ Read next: `questions.py`, which asks these of a whole organisation.
 
 from calendar import monthrange
 from collections.abc import Callable, Iterable, Sequence
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from itertools import pairwise
 from typing import Final, TypeVar
 
@@ -83,11 +83,14 @@ def latest(items: Iterable[I], at: datetime) -> I | None:
     return best
 
 
-def add_months(instant: datetime, months: int) -> datetime:
-    """The same day and time some months later; the end of a shorter month if need be."""
-    year, month = divmod(instant.year * 12 + instant.month - 1 + months, 12)
-    day = min(instant.day, monthrange(year, month + 1)[1])
-    return instant.replace(year=year, month=month + 1, day=day)
+D = TypeVar("D", bound=date)
+
+
+def add_months(day: D, months: int) -> D:
+    """The same day (and time) some months later; the end of a shorter month if need be."""
+    year, month = divmod(day.year * 12 + day.month - 1 + months, 12)
+    last = monthrange(year, month + 1)[1]
+    return day.replace(year=year, month=month + 1, day=min(day.day, last))
 
 
 def tenures(post: Post, departures: Departures) -> list[Tenure]:
