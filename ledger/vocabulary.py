@@ -9,7 +9,7 @@ Read next: `ledger/events/`, then `ledger/codec.py`.
 
 from datetime import datetime
 from enum import StrEnum
-from typing import Final, NewType
+from typing import Annotated, Final, NewType
 
 import msgspec
 
@@ -35,6 +35,9 @@ AccessId = NewType("AccessId", str)
 ImportId = NewType("ImportId", str)
 RulesId = NewType("RulesId", str)
 EventId = NewType("EventId", str)
+
+Instant = Annotated[datetime, msgspec.Meta(tz=True)]
+"""An instant from outside: one without an offset is refused at the door."""
 
 TAG_PREFIXES: Final[dict[object, str]] = {
     UnitId: "unit",
