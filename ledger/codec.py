@@ -23,7 +23,7 @@ from ledger.entry import Envelope, Event
 from ledger.errors import UnknownFact
 from ledger.events.fact import Fact
 from ledger.recorder import NewEvent
-from ledger.vocabulary import Actor, Evidence, EventId, Line, OnBehalfOf, Reason, Source
+from ledger.vocabulary import Actor, EventId, Evidence, Line, OnBehalfOf, Reason, Source
 
 Upcaster = Callable[[dict[str, Any]], dict[str, Any]]
 

@@ -12,7 +12,7 @@ import msgspec
 from eventsourcing.dcb.domain import Tagged
 
 from ledger.events.fact import Fact
-from ledger.vocabulary import Actor, Evidence, EventId, Line, OnBehalfOf, Reason, Source
+from ledger.vocabulary import Actor, EventId, Evidence, Line, OnBehalfOf, Reason, Source
 
 
 class Envelope(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):

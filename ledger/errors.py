@@ -123,6 +123,12 @@ class UnknownFact(LedgerError):
     code = "unknown-fact"
 
 
+class UnknownAlgorithm(LedgerError):
+    """These rules name a verdict algorithm that this program does not have; upgrade first."""
+
+    code = "unknown-algorithm"
+
+
 class OutcomeUnknown(LedgerError):
     """The connection broke during the append; retry under the same key to settle it."""
 
@@ -148,7 +154,7 @@ class BadSetting(LedgerError):
 
 
 class WrongPostgres(LedgerError):
-    """This PostgreSQL is not one that the ledger can be kept in; the message says what to change."""
+    """The ledger cannot be kept in this PostgreSQL; the message says what to change."""
 
     code = "wrong-postgres"
 

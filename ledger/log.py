@@ -24,6 +24,7 @@ from ledger.recorder import (
     Condition,
     DCBRecorderAdapter,
     Item,
+    NewEvent,
     PostgresRecorder,
     Receipt,
 )
@@ -64,11 +65,11 @@ class Log:
                 drafts = command.decide(history, context)
             except GateRefused as refusal:
                 # A refused attempt is a fact of its own; it is recorded, and still refused.
-                self._append(list(refusal.drafts), context, None, principal, fingerprint, None)
+                self._append(list(refusal.drafts), context, None, None)
                 raise
             try:
                 condition = condition_of(boundary, head)
-                return self._append(drafts, context, key, principal, fingerprint, condition)
+                return self._append(drafts, context, condition, (key, fingerprint))
             except ConditionFailed:
                 continue
         raise Conflict
@@ -95,29 +96,29 @@ class Log:
         message = f"the boundary of {type(command).__name__} does not settle"
         raise AssertionError(message)
 
-    def _append(  # noqa: PLR0913  (the parts of one append request)
+    def _append(
         self,
         drafts: list[Draft],
         context: Context,
-        key: str | None,
-        principal: str,
-        fingerprint: bytes,
         condition: Condition | None,
+        identity: tuple[str | None, bytes] | None,
     ) -> Recorded:
+        key, fingerprint = identity or (None, b"")
         appended = self.recorder.append_one(
             AppendRequest(
-                events=tuple(
-                    encode(draft.fact, envelope_of(draft, context, key), tags_of(draft), self.ledger)
-                    for draft in drafts
-                ),
+                events=tuple(self._encode(draft, context, key) for draft in drafts),
                 condition=condition,
                 key=key,
-                principal=principal,
+                principal=principal_of(context),
                 fingerprint=fingerprint,
                 recorded_at=context.received_at if self.simulated else None,
             )
         )
         return Recorded(appended.receipts, appended.replayed)
+
+    def _encode(self, draft: Draft, context: Context, key: str | None) -> NewEvent:
+        envelope = envelope_of(draft, context, key)
+        return encode(draft.fact, envelope, tags_of(draft), self.ledger)
 
     def _done(self, principal: str, key: str, fingerprint: bytes) -> Recorded | None:
         record = self.recorder.lookup_key(principal, key)

@@ -7,8 +7,11 @@ decided; where they differ it says why.
 
 import msgspec
 
-from ledger.attribution import Attribution
-from ledger.timeliness import Assessment
+from ledger.attribution import Attribution, attribute
+from ledger.errors import UnknownAlgorithm
+from ledger.model.history import History
+from ledger.model.rules import ALGORITHM, Rules
+from ledger.timeliness import Assessment, Outcome, assess
 from ledger.vocabulary import DutyId, EventId, Moment, ObligationId, PostId, UnitId
 
 
@@ -38,3 +41,41 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True):
     attribution: Attribution | None
     standing: Standing
     basis: tuple[EventId, ...]
+
+
+def verdict(
+    history: History, obligation: ObligationId, moment: Moment, rules: Rules | None = None
+) -> Verdict:
+    """The answer on one obligation; `rules` other than its own make it a what-if (R12).
+
+    `history` holds the facts at or before `moment.position`, and at least the obligation, its
+    duty, its unit with the line above, the calendar and the rules.
+    """
+    row = history.obligation(obligation)
+    own = rules or history.rules(row.rules)
+    if own.algorithm != ALGORITHM:
+        raise UnknownAlgorithm(f"algorithm {own.algorithm} is not known; upgrade to recompute it")
+    computed = assess(history, row, moment, own)
+    attribution = None
+    if computed.outcome in (Outcome.LATE, Outcome.MISSED):
+        attribution = attribute(history, row, computed, own)
+        if "incapacitated" in attribution.flags:
+            excused = (*computed.excused, "incapacitated")
+            computed = msgspec.structs.replace(computed, excused=excused)
+    basis = dict.fromkeys((*computed.basis, *(attribution.basis if attribution else ())))
+    if own.event:
+        basis[EventId(own.event)] = None
+    return Verdict(
+        obligation=obligation,
+        duty=row.duty,
+        unit=row.unit,
+        post=row.post,
+        period=row.period,
+        moment=moment,
+        rules=own.revision,
+        algorithm=own.algorithm,
+        computed=computed,
+        attribution=attribution,
+        standing=Standing(),
+        basis=tuple(basis),
+    )

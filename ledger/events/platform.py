@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import ClassVar, Literal
 
 from ledger.events.fact import Fact
-from ledger.vocabulary import AccessId, ImportId, PersonId, UnitId
+from ledger.vocabulary import AccessId, CalendarId, ImportId, PersonId, UnitId
 
 
 class LedgerCreated(Fact):
@@ -27,10 +27,11 @@ class OutageDeclared(Fact):
 
     TOPIC: ClassVar[str] = "outage.declared"
     outage: str
+    calendar: CalendarId
     started_at: datetime
     ended_at: datetime
-    announced: bool = False
     probe_ref: str
+    announced: bool = False
 
 
 class OutageRatified(Fact):
@@ -38,6 +39,7 @@ class OutageRatified(Fact):
 
     TOPIC: ClassVar[str] = "outage.ratified"
     outage: str
+    calendar: CalendarId
 
 
 class ForceMajeureDeclared(Fact):

@@ -19,6 +19,7 @@ from ledger.entry import Event
 from ledger.events.calendar import CalendarPublished, CalendarRevised
 from ledger.events.fact import Fact
 from ledger.events.organisation import DEFAULT_ZONE, FactAnnulled
+from ledger.events.platform import OutageDeclared, OutageRatified
 from ledger.model.dossier import without
 from ledger.vocabulary import CalendarId, EventId
 
@@ -49,11 +50,24 @@ class Announcement(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
     makeup_days: tuple[date, ...]
 
 
+class Outage(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """A time during which the platform was down; it moves dues once ratified (ruling 45)."""
+
+    event: EventId
+    position: int
+    outage: str
+    started_at: datetime
+    ended_at: datetime
+    announced: bool = False
+    ratified_by: EventId | None = None
+
+
 class Calendar(msgspec.Struct, frozen=True, omit_defaults=True):
-    """Every announcement so far; the latest of a year answers for it."""
+    """Every announcement so far (the latest of a year answers for it), and every outage."""
 
     calendar: CalendarId = DEFAULT_CALENDAR
     announcements: tuple[Announcement, ...] = ()
+    outages: tuple[Outage, ...] = ()
 
     def announcement(self, year: int) -> Announcement | None:
         """The announcement in force for a year, or None while there is none (ruling 39)."""
@@ -114,7 +128,11 @@ def fold_calendar(row: Calendar | None, event: Event, key: str) -> Calendar:
     row = row or Calendar(CalendarId(key))
     fact = event.fact
     if isinstance(fact, FactAnnulled):
-        return without(row, fact.annulled)
+        return _unratified(without(row, fact.annulled), fact.annulled)
+    if isinstance(fact, OutageDeclared):
+        return replace(row, outages=(*row.outages, _outage(fact, event)))
+    if isinstance(fact, OutageRatified):
+        return _ratified(row, fact.outage, event.id)
     if not isinstance(fact, CalendarPublished | CalendarRevised):
         return row
     announced = Announcement(
@@ -130,7 +148,35 @@ def fold_calendar(row: Calendar | None, event: Event, key: str) -> Calendar:
     return replace(row, announcements=(*row.announcements, announced))
 
 
-CALENDAR_FACTS: Final[frozenset[type[Fact]]] = frozenset({CalendarPublished, CalendarRevised})
+def _outage(fact: OutageDeclared, event: Event) -> Outage:
+    return Outage(
+        event=event.id,
+        position=event.position,
+        outage=fact.outage,
+        started_at=fact.started_at,
+        ended_at=fact.ended_at,
+        announced=fact.announced,
+    )
+
+
+def _ratified(row: Calendar, outage: str, by: EventId) -> Calendar:
+    outages = tuple(
+        replace(one, ratified_by=by) if one.outage == outage else one for one in row.outages
+    )
+    return replace(row, outages=outages)
+
+
+def _unratified(row: Calendar, annulled: EventId) -> Calendar:
+    outages = tuple(
+        replace(one, ratified_by=None) if one.ratified_by == annulled else one
+        for one in row.outages
+    )
+    return replace(row, outages=outages) if outages != row.outages else row
+
+
+CALENDAR_FACTS: Final[frozenset[type[Fact]]] = frozenset(
+    {CalendarPublished, CalendarRevised, OutageDeclared, OutageRatified}
+)
 """The facts that the calendar is folded from."""
 
 

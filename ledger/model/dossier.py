@@ -12,10 +12,13 @@ from ledger.vocabulary import EventId
 
 
 class Item(Protocol):
-    """One thing a fact said: `event` is its id."""
+    """One thing a fact said: `event` is its id, `position` its place in the log."""
 
     @property
     def event(self) -> EventId: ...
+
+    @property
+    def position(self) -> int: ...
 
 
 Row = TypeVar("Row", bound=msgspec.Struct)

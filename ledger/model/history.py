@@ -51,6 +51,8 @@ CALENDAR_KEY: Final = "CN"
 
 RuleSets = tuple[Rules, ...]
 
+_ORGANISATION: Final = frozenset({"unit", "post", "person"})
+
 
 def fold_rules(row: RuleSets | None, event: Event, _key: str) -> RuleSets:
     """Every activated rule set, in the order of activation."""
@@ -84,6 +86,9 @@ class History:
 
     def __init__(self) -> None:
         self.rows: dict[str, dict[str, Any]] = {prefix: {} for prefix in KINDS}
+        self.organisation = organisation.Organisation(
+            self.rows["unit"], self.rows["post"], self.rows["person"]
+        )
         self.position = 0
 
     @classmethod
@@ -106,15 +111,14 @@ class History:
             before = rows.get(key)
             after = kind.fold(before, event, key)
             if after is not None and after is not before:
-                rows[key] = after
+                self.put(prefix, key, after)
         self.position = event.position
 
-    @property
-    def organisation(self) -> organisation.Organisation:
-        """The management and support lines, ready for questions at business instants."""
-        return organisation.Organisation(
-            self.rows["unit"], self.rows["post"], self.rows["person"]
-        )
+    def put(self, prefix: str, key: str, row: Any) -> None:  # noqa: ANN401
+        """Take in a row folded elsewhere: a view's, as of the position it was read at."""
+        self.rows[prefix][key] = row
+        if prefix in _ORGANISATION:
+            self.organisation.learn(row)
 
     @property
     def calendar(self) -> calendar.Calendar:
