@@ -12,7 +12,7 @@ import msgspec
 from ledger.model.calendar import local_day
 from ledger.model.history import History
 from ledger.model.obligations import Obligation
-from ledger.model.organisation import Capacity, Effective, LifeChange, Tenure
+from ledger.model.organisation import Capacity, Effective, Tenure
 from ledger.model.rules import Rules
 from ledger.timeliness import Assessment
 from ledger.vocabulary import EventId, PersonRef, PostRef, Power, UnitRef
@@ -60,8 +60,12 @@ def attribute(
 ) -> Attribution:
     """Who answers for a failure, and in what role (R6 to R9)."""
     search = _Search(history, obligation, assessment, rules)
-    search.direct()
-    search.management()
+    if obligation.short_notice:
+        # Who asked too late answers, and nobody who was asked (ruling 59).
+        search.issuer()
+    else:
+        search.direct()
+        search.management()
     return search.result()
 
 
@@ -90,7 +94,7 @@ class _Search:
 
     def direct(self) -> None:
         """The person effective in the responsible post at the due, or found by climbing."""
-        post = self._owing_post()
+        post = self._obligation.post
         found = self._organisation.effective(post, self._at)
         self._path.append(self._hop(post, found))
         if found.lapsed is not None:
@@ -105,28 +109,6 @@ class _Search:
             case Capacity.SUSPENDED | Capacity.VACANT | Capacity.ABSENT:
                 if not self._incapacitated(post):
                     self._climb(post)
-
-    def _owing_post(self) -> PostRef:
-        """The post of the obligation, or the absorbing unit's, if the merger passed it on (35)."""
-        merged = self._merger()
-        if merged is None or merged.into is None or self._obligation.duty not in merged.duties:
-            return self._obligation.post
-        role = self._organisation.posts[self._obligation.post].role
-        heir = self._organisation.post_of_role(merged.into, role, self._at)
-        heir = heir or self._organisation.head_post(merged.into, self._at)
-        if heir is None:
-            return self._obligation.post
-        unit = self._obligation.unit
-        self._path.append(
-            Hop(self._obligation.post, unit, None, "merged_duty_passed", (merged.event,))
-        )
-        return heir
-
-    def _merger(self) -> LifeChange | None:
-        if self._obligation.unit not in self._history.rows["unit"]:
-            return None
-        life = self._organisation.life(self._obligation.unit, self._at)
-        return life if life is not None and life.change == "merged" else None
 
     def _hop(self, post: PostRef, found: Effective) -> Hop:
         row = self._organisation.posts.get(post)
@@ -272,8 +254,6 @@ class _Search:
                 "undecided_relief" in self._assessment.excused and view.standing == "posterior"
             ):
                 self._superior_at_due("relief_decided_late", view.events, view.granted_by)
-        if self._obligation.short_notice:
-            self._issuer()
 
     def _long_vacancy(self) -> None:
         """A post left empty too long with no interim is its superior's own omission (R8 a)."""
@@ -309,7 +289,7 @@ class _Search:
                 self._add("management", ground, person, step.post, (*events, *step.events))
                 return
 
-    def _issuer(self) -> None:
+    def issuer(self) -> None:
         """A duty issued too late is its issuer's failure (ruling 59)."""
         duty = self._history.rows["duty"].get(self._obligation.duty)
         revision = self._obligation.duty_revision

@@ -9,6 +9,7 @@ Read next: `ledger/attribution.py` (who answers for it), then `ledger/verdict.py
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Final
+from zoneinfo import ZoneInfo
 
 import msgspec
 from msgspec.structs import replace
@@ -17,7 +18,7 @@ from ledger import relief
 from ledger.events.organisation import DEFAULT_ZONE
 from ledger.model import dossier
 from ledger.model.calendar import Outage, closing_instant, local_day
-from ledger.model.expectation import Bearer, Demand, Knowledge, demand, own_days
+from ledger.model.expectation import Bearer, Demand, Due, Knowledge, demand, own_days
 from ledger.model.history import History
 from ledger.model.obligations import Obligation, Submission
 from ledger.model.organisation import Unit
@@ -218,8 +219,7 @@ def _due_before_relief(
     later("first_period_grace", obligation.due, obligation.event)
     if asked is not None and asked.due is not None:
         provisional = asked.due.provisional
-        basis = asked.due.basis
-        later("calendar", asked.due.instant, basis[-1] if basis else None)
+        later(*_moved_by(obligation, unit, asked.due))
     for change in obligation.due_changes:
         later(change.cause, change.due, change.event)
     for outage in known.history.calendar.outages:
@@ -231,6 +231,17 @@ def _due_before_relief(
             moved = closing_instant(day, known.rules.outage_due_time, known.zone)
             later("outage", moved, outage.ratified_by)
     return steps, provisional
+
+
+def _moved_by(
+    obligation: Obligation, unit: Unit | None, due: Due
+) -> tuple[str, datetime, EventId | None]:
+    """What a due worked out anew is owed to: the unit's own days, else the calendar (38, 40)."""
+    own = (*unit.local_days, *unit.force_majeure) if unit else ()
+    since = [one for one in own if one.position > obligation.position]
+    if since:
+        return "local_days", due.instant, max(since, key=lambda one: one.position).event
+    return "calendar", due.instant, due.basis[-1] if due.basis else None
 
 
 def _disturbs(known: Inquiry, outage: Outage, due: datetime) -> bool:
@@ -300,7 +311,8 @@ def _basis(
 ) -> tuple[EventId, ...]:
     """Every event that the assessment rests on, each once."""
     obligation = known.obligation
-    used: list[EventId | None] = [obligation.event, *(step.event for step in judged.steps)]
+    used: list[EventId | None] = [*_demanded_by(known), obligation.event]
+    used.extend(step.event for step in judged.steps)
     if asked is not None and not judged.expected:
         used.extend(_life_events(known))
     used.extend(one.event for one in obligation.cancellations)
@@ -312,6 +324,22 @@ def _basis(
     used.extend(event for view in judged.reliefs for event in view.events)
     used.extend(one.event for one in obligation.channel)
     return tuple(dict.fromkeys(event for event in used if event is not None))
+
+
+def _demanded_by(known: Inquiry) -> list[EventId]:
+    """Why it was demanded at all: the duty's terms, and the calendar behind the due."""
+    duty, revision = (
+        known.history.rows["duty"].get(known.obligation.duty),
+        known.obligation.duty_revision,
+    )
+    terms = [one.event for one in duty.terms if one.revision == revision] if duty else []
+    day = known.obligation.nominal_due.astimezone(ZoneInfo(known.zone))
+    announced = [
+        one.event
+        for one in known.history.calendar.announcements
+        if (one.year, one.revision) == (day.year, known.obligation.calendar_revision)
+    ]
+    return [*terms, *announced]
 
 
 def _life_events(known: Inquiry) -> list[EventId]:
