@@ -22,7 +22,7 @@ import ledger.events  # noqa: F401  (importing the package declares every fact c
 from ledger.entry import Envelope, Event
 from ledger.errors import UnknownFact
 from ledger.events.fact import Fact
-from ledger.recorder import NewEvent
+from ledger.recorder.requests import NewEvent
 from ledger.vocabulary import Actor, EventId, Evidence, Line, OnBehalfOf, Reason, Source
 
 Upcaster = Callable[[dict[str, Any]], dict[str, Any]]

@@ -213,7 +213,7 @@ def closed(scenario: Scenario, effective: str, received: str) -> Scenario:
     return held_by_a(scenario).say("closed", received, fact, effective=effective)
 
 
-def report_fact(kind: type, **more: Any) -> Any:  # noqa: ANN401
+def report_fact(kind: type, **more: Any) -> Any:
     """A fact about report rep-1."""
     return kind(report="rep-1", obligation=MONTHLY, **more)
 
