@@ -39,7 +39,7 @@ def stage(unit: Unit, on: date, limits: StageLimits = DEFAULT_LIMITS) -> Stage |
     A day in the future is answered by what is planned now; an opening that is planned but has
     not happened keeps the outlet preparing.
     """
-    if not unit.outlet or _is_given_up(unit, on):
+    if not unit.outlet or is_given_up(unit, on):
         return None
     opened = opened_on(unit)
     if opened is not None and on >= opened:
@@ -108,7 +108,7 @@ def _plans(unit: Unit) -> Iterator[tuple[date, date]]:
             yield local_day(one.at, unit.zone), one.day
 
 
-def _is_given_up(unit: Unit, on: date) -> bool:
+def is_given_up(unit: Unit, on: date) -> bool:
     """Whether the last thing said about the outlet by the end of the day is that it will not open.
 
     An opening that is known takes precedence: who opened was not given up.

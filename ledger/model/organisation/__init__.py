@@ -41,7 +41,7 @@ from ledger.model.organisation.folding import (
     touches,
 )
 from ledger.model.organisation.questions import HEAD, Capacity, Effective, Organisation, Step
-from ledger.model.organisation.tenure import Gap, Interim, Tenure, latest
+from ledger.model.organisation.tenure import Gap, Interim, Tenure, ever_filled, latest
 
 __all__ = [
     "HEAD",
@@ -80,6 +80,7 @@ __all__ = [
     "Suspension",
     "Tenure",
     "Unit",
+    "ever_filled",
     "fold_person",
     "fold_post",
     "fold_unit",

@@ -287,6 +287,15 @@ class Organisation(Tree):
         row = self.persons.get(person)
         return next((one for one in row.leaves if one.covers(at)), None) if row else None
 
+    def posts_ever_in(self, unit: UnitRef) -> list[PostId]:
+        """The posts that were ever established in a unit, those abolished too."""
+        return [one for one in self._posts_in.get(unit, ()) if self.posts[one].life]
+
+    def posts_ever_of(self, person: PersonRef) -> list[PostId]:
+        """The posts that a person ever held or filled as interim, or is appointed to."""
+        known = self._posts_of.get(person, ())
+        return [one for one in known if tenure.ever_filled(self.posts[one], person)]
+
     def posts_of(self, person: PersonRef, at: datetime) -> list[PostId]:
         """The posts that a person holds or fills as interim at an instant."""
         return [

@@ -117,6 +117,12 @@ def _tenure(post: Post, one: Appointment, departures: Sequence[Departure]) -> Te
 _TERM: Final = "term"
 
 
+def ever_filled(post: Post, person: PersonRef) -> bool:
+    """Whether a person was ever appointed to the post, as holder or interim."""
+    held = any(one.person == person for one in post.appointments)
+    return held or any(one.person == person for one in post.acting)
+
+
 def gap(served: Sequence[Tenure], at: datetime) -> Gap | None:
     """The vacancy in which the instant lies; None when somebody holds the post then."""
     if any(one.covers(at) for one in served):
