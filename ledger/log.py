@@ -52,12 +52,21 @@ class Log:
         self.simulated = simulated
         self._store = DCBEventStore(EntryMapper(ledger), DCBRecorderAdapter(recorder))
 
-    def execute(self, command: Command, context: Context, key: str | None = None) -> Recorded:
-        """Decide and record; raises the refusal, `KeyReused`, or `Conflict` after lost races."""
-        principal = principal_of(context)
-        fingerprint = fingerprint_of(command)
+    def execute(
+        self,
+        command: Command,
+        context: Context,
+        key: str | None = None,
+        fingerprint: bytes | None = None,
+    ) -> Recorded:
+        """Decide and record; raises the refusal, `KeyReused`, or `Conflict` after lost races.
+
+        A door that seals personal values gives the fingerprint of the request itself, because
+        sealing the same value twice gives two commitments.
+        """
+        fingerprint = fingerprint or fingerprint_of(command)
         # The key comes first: the command's own first facts would otherwise refuse its repetition.
-        if key is not None and (done := self._done(principal, key, fingerprint)):
+        if key is not None and (done := self.done(context, key, fingerprint)):
             return done
         for _ in range(TRIES_MAX):
             history, boundary, head = self.read_boundary(command)
@@ -120,8 +129,9 @@ class Log:
         envelope = envelope_of(draft, context, key)
         return encode(draft.fact, envelope, tags_of(draft), self.ledger)
 
-    def _done(self, principal: str, key: str, fingerprint: bytes) -> Recorded | None:
-        record = self.recorder.lookup_key(principal, key)
+    def done(self, context: Context, key: str, fingerprint: bytes) -> Recorded | None:
+        """What the caller recorded under this key before; `KeyReused` if it was something else."""
+        record = self.recorder.lookup_key(principal_of(context), key)
         if record is None:
             return None
         if record.fingerprint != fingerprint:

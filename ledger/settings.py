@@ -44,6 +44,14 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     host: Annotated[str, Meta(min_length=1, description="Address to listen on")] = "127.0.0.1"
     port: Annotated[int, Meta(ge=1, le=65_535, description="Port to listen on")] = 8000
     log_level: Annotated[LogLevel, Meta(description="Least severe message that is logged")] = "info"
+    secret: Annotated[
+        str,
+        Meta(description="Signs sessions and cursors; empty: made once in LEDGER_HOME"),
+    ] = ""
+    console_open: Annotated[
+        bool,
+        Meta(description="Whether pages and answers may be read without an API key"),
+    ] = False
     log_public: Annotated[
         bool,
         Meta(description="Whether anyone may read entry bundles of the verifiable log"),
