@@ -59,8 +59,8 @@ def test_an_entry_is_read_back_to_the_same_fact_and_envelope() -> None:
 
     assert fact == event.fact
     assert said == event.envelope
-    assert (7, "obligation.opened") == (event.position, event.type)
-    assert ["obligation:weekly.O1.2026W14", "duty:weekly", "unit:O1", "post:O1-head"] == event.tags
+    assert (event.position, event.type) == (7, "obligation.opened")
+    assert event.tags == ["obligation:weekly.O1.2026W14", "duty:weekly", "unit:O1", "post:O1-head"]
 
 
 def test_every_instant_in_an_entry_has_six_digits() -> None:
@@ -68,7 +68,7 @@ def test_every_instant_in_an_entry_has_six_digits() -> None:
     body = json.loads(codec.encode(opened(), envelope(), [], "main").body)
 
     assert "2026-04-08T04:00:00.000000Z" == body["received_at"] == body["data"]["due"]
-    assert "2026-03-30" == body["data"]["period_start"]
+    assert body["data"]["period_start"] == "2026-03-30"
 
 
 def test_an_entry_is_one_line_that_starts_as_the_database_expects() -> None:
@@ -143,10 +143,10 @@ def test_a_fact_is_tagged_with_every_identifier_it_carries() -> None:
     merged = UnitMerged(unit="A", into="B", duties=("weekly",))
     appointed = HolderAppointed(post="A-head", person="p1", appointed_by="HQ-head")
 
-    assert ["unit:A", "dossier:unit:A", "unit:B", "dossier:unit:B"] == merged.tags()
-    assert [
+    assert merged.tags() == ["unit:A", "dossier:unit:A", "unit:B", "dossier:unit:B"]
+    assert appointed.tags() == [
         "post:A-head", "dossier:post:A-head", "person:p1", "dossier:person:p1",
-    ] == appointed.tags()  # fmt: skip
+    ]  # fmt: skip
 
 
 def test_the_library_reads_entries_through_its_mapper() -> None:
