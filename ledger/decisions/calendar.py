@@ -110,14 +110,14 @@ class _Declare(Command, frozen=True, kw_only=True):
 
     units: tuple[UnitId, ...]
     document: str
-    declared_by: PostRef | None = None
+    by: PostRef | None = None
 
     def boundary(self, history: History) -> list[Selector]:
         """The units with all that stands above them, and the post that declares."""
         units = {above for unit in self.units for above in units_above(history, unit)}
         asked = [about("unit", unit) for unit in sorted(units)]
-        if self.declared_by is not None:
-            asked.extend(one for one in post_boundary(history, self.declared_by))
+        if self.by is not None:
+            asked.extend(one for one in post_boundary(history, self.by))
         return asked
 
     def _check(self, history: History, context: Context, *problems: FieldProblem) -> None:
@@ -137,9 +137,9 @@ class _Declare(Command, frozen=True, kw_only=True):
 
     def _require_above(self, history: History, context: Context) -> None:
         """The obligor does not declare its own day off; whoever leads it from above may."""
-        post, organisation = self.declared_by, history.organisation
+        post, organisation = self.by, history.organisation
         if post is None or exercises(history, context, post, Power.RELIEF) is None:
-            raise NotAllowed("name the post in which you declare this, and be effective in it")
+            raise NotAllowed("say in `by` in which post you declare this, and be effective in it")
         own = history.rows["post"][post].unit
         for unit in self.units:
             if own not in organisation.ancestors(unit, context.received_at):

@@ -55,21 +55,21 @@ class PublishForm(Command, frozen=True, kw_only=True):
     title_zh: str
     title_en: str
     fields: tuple[d.FormField, ...]
-    published_by: PostRef | None = None
+    by: PostRef | None = None
 
     def boundary(self, history: History) -> list[Selector]:
         """The form's versions, and the post that publishes."""
         asked = [about("form", self.form)]
-        if self.published_by is not None:
-            asked.extend(post_boundary(history, self.published_by))
+        if self.by is not None:
+            asked.extend(post_boundary(history, self.by))
         return asked
 
     def decide(self, history: History, context: Context) -> list[Draft]:
         """`form.published`; open obligations accept either version within their period (60)."""
         if not is_operator(context):
-            if self.published_by is None:
-                raise NotAllowed("name the post in which you publish this form")
-            require_post(history, context, self.published_by, Power.APPROVALS)
+            if self.by is None:
+                raise NotAllowed("say in `by` in which post you publish this form")
+            require_post(history, context, self.by, Power.APPROVALS)
         problems = [
             *code_problems("form", self.form),
             *title_problems(self.title_zh, self.title_en),
