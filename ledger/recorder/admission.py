@@ -1,0 +1,174 @@
+"""What is checked before a request may queue: whatever can be known to be wrong is refused here.
+
+This happens in the caller's thread, so that no request can spoil its neighbours in a batch, and
+so that the one writer thread has nothing to do but join what is packed already: every event as
+elements of PostgreSQL's binary arrays. Read next: `ledger/recorder/call.py`.
+"""
+
+import hashlib
+import re
+import struct
+from typing import Final
+from uuid import UUID
+
+import msgspec
+
+from ledger.errors import BadLabel, DuplicateId, EntryTooLarge, Invalid, LedgerError
+from ledger.recorder.requests import (
+    ENTRY_BYTES_MAX,
+    ITEMS_MAX,
+    KEY_CHARACTERS_MAX,
+    LABEL_CHARACTERS_MAX,
+    REQUEST_BYTES_MAX,
+    REQUEST_EVENTS_MAX,
+    TAGS_MAX,
+    AppendRequest,
+    Item,
+    NewEvent,
+)
+
+PREFIX_BYTES_MAX: Final = len(
+    '{"position":9223372036854775807,"recorded_at":"2026-04-01T02:03:04.000005Z",'
+)
+BODY_BYTES_MAX: Final = ENTRY_BYTES_MAX - PREFIX_BYTES_MAX + 1
+
+SEPARATOR: Final = "\x1f"
+"""Joins the labels of one event or item on their way to the database."""
+
+_CONTROL: Final = re.compile("[\x00-\x1e\x7f-\x9f]")
+_CONTROL_BYTES: Final = bytes(range(32))
+_length = struct.Struct("!I").pack
+
+
+class Prepared:
+    """A request that has passed every check, packed for the wire."""
+
+    __slots__ = (
+        "bodies",
+        "event_count",
+        "fingerprint",
+        "id_bytes",
+        "ids",
+        "items",
+        "key",
+        "request",
+        "size_bytes",
+        "tags",
+        "types",
+    )
+
+    def __init__(self, request: AppendRequest) -> None:
+        events = request.events
+        if not 0 < len(events) <= REQUEST_EVENTS_MAX:
+            raise Invalid.field("events", f"1 to {REQUEST_EVENTS_MAX:,} events enter together")
+        self.request = request
+        self.event_count = len(events)
+        self.bodies = b"".join([element(_checked_body(event)) for event in events])
+        self.size_bytes = len(self.bodies)
+        if self.size_bytes > REQUEST_BYTES_MAX:
+            raise Invalid.field("events", f"{REQUEST_BYTES_MAX:,} bytes enter together at most")
+        self.id_bytes = [event.id.bytes for event in events]
+        if len(events) > 1 and len(set(self.id_bytes)) < len(events):
+            raise DuplicateId("two events of one request have one id; ids are never used twice")
+        self.ids = b"".join([element(one) for one in self.id_bytes])
+        self.types = b"".join([element(packed_labels((event.type,))) for event in events])
+        self.tags = b"".join([element(_checked_tags(event.tags)) for event in events])
+        self.key = None if request.key is None else key_of(request.principal, request.key)
+        self.fingerprint = request.fingerprint
+        self.items = self._checked_items()
+
+    def _checked_items(self) -> list[tuple[bytes, bytes, bytes]]:
+        """The condition's items as elements: position, types, tags."""
+        condition = self.request.condition
+        if condition is None:
+            return []
+        if len(condition.items) > ITEMS_MAX:
+            raise Invalid.field("condition", f"a condition has {ITEMS_MAX:,} items at most")
+        if not 0 <= condition.after < 2**63:
+            raise Invalid.field("condition.after", "a position is 0 or more")
+        after = element(condition.after.to_bytes(8, "big"))
+        return [
+            (after, element(packed_labels(item.types)), element(packed_labels(item.tags)))
+            for item in condition.items
+        ]
+
+
+def prepare(request: AppendRequest) -> Prepared | LedgerError:
+    """The request packed for the wire, or what is wrong with it."""
+    try:
+        return Prepared(request)
+    except LedgerError as refusal:
+        return refusal
+
+
+def element(content: bytes) -> bytes:
+    """One element of a binary array: its length and its bytes."""
+    return _length(len(content)) + content
+
+
+def check_item(item: Item) -> None:
+    """Raise BadLabel when an item names a type or tag that no event can have."""
+    packed_labels(item.types)
+    packed_labels(item.tags)
+
+
+def packed_labels(labels: tuple[str, ...]) -> bytes:
+    """Labels joined by U+001F; BadLabel when one is empty, too long, or not plain text."""
+    if not labels:
+        return b""
+    joined = SEPARATOR.join(labels)
+    if "" in labels or joined.count(SEPARATOR) >= len(labels) or _CONTROL.search(joined):
+        raise BadLabel
+    if len(joined) > LABEL_CHARACTERS_MAX and max(map(len, labels)) > LABEL_CHARACTERS_MAX:
+        raise BadLabel(f"a type or tag has {LABEL_CHARACTERS_MAX} characters at most; shorten it")
+    try:
+        return joined.encode()
+    except UnicodeEncodeError as error:
+        raise BadLabel("a type or tag holds half a character (a surrogate); mend it") from error
+
+
+def key_of(principal: str, key: str) -> bytes:
+    """An idempotency key as `event_key` holds it: bound to its principal, 128 bits of SHA-256."""
+    if not 0 < len(key) <= KEY_CHARACTERS_MAX:
+        raise Invalid.field("key", f"a key has 1 to {KEY_CHARACTERS_MAX} characters")
+    if "\0" in principal:
+        raise Invalid.field("principal", "a principal holds no control character")
+    try:
+        return hashlib.sha256(f"{principal}\0{key}".encode()).digest()[:16]
+    except UnicodeEncodeError as error:
+        raise Invalid.field("key", "a key is valid Unicode") from error
+
+
+class _BodyShape(msgspec.Struct):
+    """What a body must say, and what only the database may say."""
+
+    id: UUID
+    position: msgspec.UnsetType = msgspec.UNSET
+    recorded_at: msgspec.UnsetType = msgspec.UNSET
+
+
+_decode_shape = msgspec.json.Decoder(_BodyShape).decode
+
+
+def _checked_body(event: NewEvent) -> bytes:
+    body = event.body
+    if len(body) > BODY_BYTES_MAX:
+        raise EntryTooLarge
+    if body[:2] != b'{"' or len(body.translate(None, _CONTROL_BYTES)) < len(body):
+        raise Invalid.field("body", "a body is one line, a JSON object")
+    try:
+        body.decode()
+        shape = _decode_shape(body)
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise Invalid.field("body", f"not the body of an entry: {error}") from error
+    if shape.id != event.id:
+        raise Invalid.field("body", "the id in the body is not the event's")
+    return body
+
+
+def _checked_tags(tags: tuple[str, ...]) -> bytes:
+    if len(tags) > TAGS_MAX:
+        raise BadLabel(f"an event has {TAGS_MAX} tags at most; name fewer entities in one fact")
+    if len(set(tags)) < len(tags):
+        raise BadLabel("a tag is given twice; name each entity once")
+    return packed_labels(tags)

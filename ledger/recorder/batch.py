@@ -1,0 +1,91 @@
+"""Which requests may share one transaction.
+
+`append_v1` tests all conditions of a batch against what is committed, so a request may not stand
+behind another of the same batch that could violate its condition, or that brings the same key or
+id: it waits for the next batch. Read next: `ledger/recorder/writer.py`.
+"""
+
+from typing import Final
+
+from ledger.recorder.admission import Prepared
+from ledger.recorder.requests import Item, NewEvent
+
+BATCH_EVENTS_MAX: Final = 10_000
+BATCH_BYTES_MAX: Final = 64 * 1024 * 1024
+CANDIDATES_MAX: Final = 64
+"""Events of a batch that are compared with an item; beyond that a clash is assumed."""
+
+
+class Batch:
+    """Requests that cannot disturb each other; `strict` keeps times from going back (simulated)."""
+
+    def __init__(self, *, strict: bool) -> None:
+        self._strict = strict
+        self._requests: list[Prepared] = []
+        self._indexed_count = 0
+        self._event_count = 0
+        self._size_bytes = 0
+        self._keys: set[bytes] = set()
+        self._by_type: dict[str, list[NewEvent]] = {}
+        self._by_tag: dict[str, list[NewEvent]] = {}
+        self._by_tag_and_type: dict[tuple[str, str], list[NewEvent]] = {}
+
+    def has_room_for(self, one: Prepared) -> bool:
+        """Whether the limits of a batch allow this request too."""
+        return not self._requests or (
+            self._event_count + one.event_count <= BATCH_EVENTS_MAX
+            and self._size_bytes + one.size_bytes <= BATCH_BYTES_MAX
+        )
+
+    def admits(self, one: Prepared) -> bool:
+        """Whether no request of this batch could change this one's outcome."""
+        if not self._requests:
+            return True
+        if not self._keys.isdisjoint(one.id_bytes) or one.key in self._keys:
+            return False
+        if self._strict and self._goes_back(one):
+            return False
+        if not one.items or one.request.condition is None:
+            return True
+        self._index()
+        return not any(map(self._may_match, one.request.condition.items))
+
+    def add(self, one: Prepared) -> None:
+        """Take a request that was admitted."""
+        self._requests.append(one)
+        self._event_count += one.event_count
+        self._size_bytes += one.size_bytes
+        self._keys.update(one.id_bytes)
+        if one.key is not None:
+            self._keys.add(one.key)
+
+    def _goes_back(self, one: Prepared) -> bool:
+        mine, last = one.request.recorded_at, self._requests[-1].request.recorded_at
+        return mine is not None and last is not None and mine < last
+
+    def _index(self) -> None:
+        """Index what joined since the last condition: batches without one pay nothing."""
+        for one in self._requests[self._indexed_count :]:
+            for event in one.request.events:
+                self._by_type.setdefault(event.type, []).append(event)
+                for tag in event.tags:
+                    self._by_tag.setdefault(tag, []).append(event)
+                    self._by_tag_and_type.setdefault((tag, event.type), []).append(event)
+        self._indexed_count = len(self._requests)
+
+    def _may_match(self, item: Item) -> bool:
+        if not item.tags:
+            return not item.types or any(one in self._by_type for one in item.types)
+        candidates = min((self._candidates(tag, item) for tag in item.tags), key=len)
+        if len(item.tags) == 1 or len(candidates) > CANDIDATES_MAX:
+            return bool(candidates)
+        wanted = set(item.tags)
+        return any(wanted.issubset(event.tags) for event in candidates)
+
+    def _candidates(self, tag: str, item: Item) -> list[NewEvent]:
+        if not item.types:
+            return self._by_tag.get(tag, [])
+        found: list[NewEvent] = []
+        for kind in item.types:
+            found += self._by_tag_and_type.get((tag, kind), [])
+        return found

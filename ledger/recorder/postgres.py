@@ -1,0 +1,140 @@
+"""The recorder of one ledger: appends in groups, reads in snapshots, follows without gaps.
+
+Read next: `ledger/recorder/writer.py` for how appends are gathered, `reading.py` for reads.
+"""
+
+from collections.abc import Iterator, Sequence
+from datetime import datetime
+from typing import Final
+from uuid import UUID
+
+from ledger.database import Database
+from ledger.errors import DuplicateId, Invalid, LedgerError
+from ledger.recorder.admission import Prepared, prepare
+from ledger.recorder.call import Replayed, outcome_of
+from ledger.recorder.following import Subscription
+from ledger.recorder.ledgers import ledger_of
+from ledger.recorder.reading import Reader
+from ledger.recorder.requests import (
+    PAGE_LIMIT,
+    Appended,
+    AppendRequest,
+    Head,
+    Item,
+    KeyRecord,
+    Page,
+    Stored,
+    receipt_of,
+)
+from ledger.recorder.writer import Answer, GroupCommit
+
+WINDOW_EVENTS: Final = 20_000
+"""Events of one call that are packed and queued at a time."""
+
+
+class PostgresRecorder:
+    """One gapless, hashed order of events; any thread may call it."""
+
+    def __init__(self, database: Database, ledger_id: int) -> None:
+        self.ledger_id = ledger_id
+        self._database = database
+        self._simulated = ledger_of(database, ledger_id).simulated
+        self._reader = Reader(database, ledger_id)
+        self._writer = GroupCommit(database, ledger_id, simulated=self._simulated)
+
+    def append(self, requests: Sequence[AppendRequest]) -> list[Appended | LedgerError]:
+        """Record requests, each by itself; blocks until each outcome is durable, in order."""
+        outcomes: list[Appended | LedgerError] = []
+        window: list[AppendRequest] = []
+        event_count = 0
+        for request in requests:
+            window.append(request)
+            event_count += len(request.events)
+            if event_count >= WINDOW_EVENTS:
+                outcomes += self._append(window)
+                window, event_count = [], 0
+        return outcomes + self._append(window) if window else outcomes
+
+    def append_one(self, request: AppendRequest) -> Appended:
+        """Record one request; raises the refusal."""
+        (outcome,) = self._append([request])
+        if isinstance(outcome, LedgerError):
+            raise outcome
+        return outcome
+
+    def lookup_key(self, principal: str, key: str) -> KeyRecord | None:
+        """What was recorded under this principal's idempotency key."""
+        return self._reader.key(principal, key)
+
+    def position_of(self, event_id: UUID) -> int | None:
+        """Where the event with this id stands; None: it is not recorded."""
+        return self._reader.position_of(event_id)
+
+    def head(self) -> Head:
+        """Where the ledger ends now."""
+        return self._reader.head()
+
+    def read(
+        self,
+        items: Sequence[Item] = (),
+        *,
+        after: int = 0,
+        until: int | None = None,
+        limit: int = PAGE_LIMIT,
+        backwards: bool = False,
+    ) -> Page:
+        """Events with after < position <= until that match any item (none given: all)."""
+        return self._reader.page(items, after=after, until=until, limit=limit, backwards=backwards)
+
+    def stream(
+        self, items: Sequence[Item] = (), *, after: int = 0, until: int | None = None
+    ) -> Iterator[list[Stored]]:
+        """Everything that matches, in order, in lists of up to PAGE_LIMIT."""
+        return self._reader.stream(items, after=after, until=until)
+
+    def subscribe(self, *, after: int, items: Sequence[Item] = ()) -> Subscription:
+        """Everything after a position, for ever; a context manager."""
+        return Subscription(self._database, self._reader, self.ledger_id, after, items)
+
+    def position_at(self, instant: datetime) -> tuple[int, bool]:
+        """The last position recorded at or before an instant; settled: no later fact can join."""
+        return self._reader.position_at(instant)
+
+    def confirm_clock(self) -> None:
+        """Write again after ClockJumped: an operator has looked at the clocks."""
+        self._writer.confirm_clock()
+
+    def close(self) -> None:
+        """Finish what is queued, then let go of the database."""
+        self._writer.close()
+        self._reader.close()
+
+    def _append(self, requests: Sequence[AppendRequest]) -> list[Appended | LedgerError]:
+        admitted = [self._admit(request) for request in requests]
+        queued = [one for one in admitted if isinstance(one, Prepared)]
+        answers = iter(self._writer.submit(queued) if queued else ())
+        return [
+            one if isinstance(one, LedgerError) else self._outcome(one, next(answers))
+            for one in admitted
+        ]
+
+    def _admit(self, request: AppendRequest) -> Prepared | LedgerError:
+        if (request.recorded_at is not None) != self._simulated:
+            return Invalid.field(
+                "recorded_at", "simulated ledgers take it from the caller, every other refuses it"
+            )
+        return prepare(request)
+
+    def _outcome(self, prepared: Prepared, answer: Answer) -> Appended | LedgerError:
+        outcome = outcome_of(prepared.request, answer) if isinstance(answer, bytes) else answer
+        return self._found(prepared, outcome) if isinstance(outcome, Replayed) else outcome
+
+    def _found(self, prepared: Prepared, replayed: Replayed) -> Appended | LedgerError:
+        """What a key recorded before, or what a lost connection turned out to have recorded."""
+        stored = self._reader.at(replayed.first_position, replayed.event_count)
+        if not replayed.under_key:
+            events = prepared.request.events
+            same = zip(stored, events, strict=False)
+            if not all(one.entry.endswith(event.body[1:]) for one, event in same):
+                return DuplicateId()
+        return Appended(tuple(map(receipt_of, stored)), replayed=replayed.under_key)

@@ -1,0 +1,110 @@
+"""The one session that writes: its settings, its call, and its fence.
+
+Whoever takes over from a lost session must know that it is gone, or a call still on its way could
+commit behind the successor's back. So every session holds an advisory lock of its own for as long
+as its server process lives, and the successor waits for that lock before it looks at the log.
+Read next: `ledger/recorder/writer.py`.
+"""
+
+import secrets
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Final
+
+import psycopg
+from psycopg import errors
+from psycopg.pq import ConnStatus
+
+from ledger.database import Database, Role
+from ledger.errors import DatabaseUnreachable, OutcomeUnknown
+from ledger.recorder.admission import Prepared
+from ledger.recorder.call import AppendCall
+
+_NOT_REPLICATED: Final = frozenset({"01000", "57P01"})
+
+# The plan of every statement in append_v1 is known: from the arrays into the primary keys. A plan
+# made on empty tables must not survive them, and none may be made anew at each call.
+SETTINGS: Final = """
+SET enable_seqscan = off;
+SET enable_hashjoin = off;
+SET enable_mergejoin = off;
+SET enable_bitmapscan = off;
+SET jit = off;
+SET plan_cache_mode = force_generic_plan;
+SET lock_timeout = '30s';
+"""
+DURABLE = """
+SELECT set_config('synchronous_commit', 'on', false)
+WHERE current_setting('synchronous_commit') = 'off'
+"""
+CLOCK_LIMIT = "SELECT extract(epoch FROM clock_limit)::float FROM ledger.head WHERE ledger_id = %s"
+HOLD_FENCE = "SELECT pg_advisory_lock(%s)"
+RELEASE_FENCE = "SELECT pg_advisory_unlock(%s)"
+RECORDED = """
+SELECT key, position FROM ledger.event_key WHERE ledger_id = %s AND key = ANY (%s::uuid[])
+"""
+
+
+class Session:
+    """A writer's connection to one ledger; used by one thread."""
+
+    def __init__(self, database: Database, ledger_id: int, predecessor: int | None) -> None:
+        self._connection = database.connect(Role.WRITER)
+        self._ledger_id = ledger_id
+        self._in_doubt = False
+        self.fence = secrets.randbits(62)
+        try:
+            self._prepare(predecessor)
+        except BaseException:
+            self._connection.close()
+            raise
+
+    def _prepare(self, predecessor: int | None) -> None:
+        self._connection.add_notice_handler(self._notice)
+        self._connection.execute(SETTINGS)
+        self._connection.execute(DURABLE)
+        if predecessor is not None:
+            try:
+                self._connection.execute(HOLD_FENCE, (predecessor,))
+            except errors.LockNotAvailable as error:
+                raise DatabaseUnreachable(
+                    "a broken connection is still alive on the server; end its process there"
+                ) from error
+            self._connection.execute(RELEASE_FENCE, (predecessor,))
+        self._connection.execute(HOLD_FENCE, (self.fence,))
+        self._call = AppendCall(self._connection, self._ledger_id)
+
+    @property
+    def lost(self) -> bool:
+        """Whether the connection is gone, and with it the answer of the last call."""
+        return self._connection.pgconn.status != ConnStatus.OK
+
+    def clock_limit_seconds(self) -> float | None:
+        """By how much the clocks may disagree; None when there is no such ledger."""
+        row = self._connection.execute(CLOCK_LIMIT, (self._ledger_id,)).fetchone()
+        return None if row is None else float(row[0])
+
+    def append(self, batch: Sequence[Prepared], gate_at: datetime | None) -> list[bytes]:
+        """Commit a batch; OutcomeUnknown when a standby that must have it may not."""
+        self._in_doubt = False
+        answers = self._call.run(batch, gate_at)
+        if self._in_doubt:
+            raise OutcomeUnknown(
+                "committed here, but the wait for the standby was cut short; retry under the same "
+                "key, which waits for the standby again"
+            )
+        return answers
+
+    def recorded(self, ids: Sequence[bytes]) -> dict[bytes, int]:
+        """Where those of these event ids stand that are recorded."""
+        rows = self._connection.execute(RECORDED, (self._ledger_id, [one.hex() for one in ids]))
+        return {key.bytes: position for key, position in rows}
+
+    def close(self) -> None:
+        """End the session; its fence falls with it."""
+        self._connection.close()
+
+    def _notice(self, diagnostic: psycopg.errors.Diagnostic) -> None:
+        # The server reports a commit that did not reach its standby as success with a warning.
+        if diagnostic.severity_nonlocalized == "WARNING" and diagnostic.sqlstate in _NOT_REPLICATED:
+            self._in_doubt = True

@@ -1,0 +1,299 @@
+"""Group commit: many callers wait, one thread writes, one transaction carries them all.
+
+Nothing lingers to gather a batch: whatever has arrived when a call returns is the next batch, so
+one caller waits for one commit, and a hundred callers share one. Every caller learns the truth:
+recorded, refused, or, when the database cannot be asked any more, unknown.
+Read next: `ledger/recorder/session.py`.
+"""
+
+import copy
+import threading
+import time
+from collections import deque
+from collections.abc import Sequence
+from typing import Final, cast
+
+import psycopg
+
+from ledger.database import Database
+from ledger.errors import (
+    ClockJumped,
+    DatabaseUnreachable,
+    Invalid,
+    LedgerError,
+    LogStopped,
+    NotFound,
+    OutcomeUnknown,
+)
+from ledger.recorder.admission import Prepared
+from ledger.recorder.batch import Batch
+from ledger.recorder.call import Replayed
+from ledger.recorder.clock import WatchedClock
+from ledger.recorder.session import Session
+
+QUEUE_BYTES_MAX: Final = 256 * 1024 * 1024
+"""Beyond this, callers wait before they may queue."""
+
+SCAN_MAX: Final = 2_000
+"""Requests that are looked at to fill one batch, when many of them have to wait."""
+
+RECONNECT_SECONDS: Final = 20.0
+RECONNECT_PAUSE_SECONDS: Final = 0.1
+LOST_MAX: Final = 3
+"""Connections that one request may see break before it is told to come back later."""
+
+NO_SUCH_LEDGER, CLOCKS_DISAGREE = "LG001", "LG002"
+OUR_DATA_STATES: Final = frozenset({"LG003", "LG004"})
+DATA_CLASSES: Final = frozenset({"22", "23", "54"})
+"""SQLSTATE classes that speak of the data: one request of the batch is to blame."""
+
+LOCK_NOT_AVAILABLE: Final = "55P03"
+
+Answer = bytes | Replayed | LedgerError
+"""The call's own answer, a place to read the receipts from, or a refusal."""
+
+
+class Submission:
+    """The requests of one caller, and a lock that opens when all are answered."""
+
+    __slots__ = ("answers", "done", "left")
+
+    def __init__(self, count: int) -> None:
+        self.answers: list[Answer | None] = [None] * count
+        self.left = count
+        self.done = threading.Lock()
+        self.done.acquire()
+
+
+class Waiting:
+    """One request on its way: whose it is, and how often its connection broke."""
+
+    __slots__ = ("lost_count", "place", "prepared", "submission")
+
+    def __init__(self, prepared: Prepared, submission: Submission, place: int) -> None:
+        self.prepared = prepared
+        self.submission = submission
+        self.place = place
+        self.lost_count = 0
+
+    def answer(self, answer: Answer) -> None:
+        """Hand the answer over; the last one wakes the caller."""
+        self.submission.answers[self.place] = answer
+        self.submission.left -= 1
+        if not self.submission.left:
+            self.submission.done.release()
+
+
+class GroupCommit:
+    """The writer thread of one ledger in this process."""
+
+    def __init__(self, database: Database, ledger_id: int, *, simulated: bool) -> None:
+        self._database = database
+        self._ledger_id = ledger_id
+        self._simulated = simulated
+        # Shared with callers, under the lock.
+        self._lock = threading.Lock()
+        self._arrival = threading.Condition(self._lock)
+        self._room = threading.Condition(self._lock)
+        self._arrived: list[Waiting] = []
+        self._queued_bytes = 0
+        self._idle = False
+        self._closing = False
+        # Owned by the writer thread.
+        self._backlog: deque[Waiting] = deque()
+        self._session: Session | None = None
+        self._clock: WatchedClock | None = None
+        self._time_confirmed = False
+        self._thread = threading.Thread(target=self._run, name=f"ledger-{ledger_id}", daemon=True)
+        self._thread.start()
+
+    def submit(self, requests: Sequence[Prepared]) -> list[Answer]:
+        """Queue requests and wait until every one of them is answered."""
+        submission = Submission(len(requests))
+        waiting = [Waiting(one, submission, place) for place, one in enumerate(requests)]
+        size_bytes = sum([one.size_bytes for one in requests])
+        with self._lock:
+            while self._queued_bytes > QUEUE_BYTES_MAX and not self._closing:
+                self._room.wait()
+            if self._closing:
+                raise LogStopped("the recorder is closed; open the ledger again")
+            self._arrived += waiting
+            self._queued_bytes += size_bytes
+            if self._idle:
+                self._arrival.notify()
+        submission.done.acquire()
+        with self._lock:
+            self._queued_bytes -= size_bytes
+            self._room.notify_all()
+        return cast("list[Answer]", submission.answers)
+
+    def confirm_clock(self) -> None:
+        """Go on although the clock jumped: an operator has looked at it."""
+        with self._lock:
+            self._time_confirmed = True
+
+    def close(self) -> None:
+        """Let what is queued finish, then end the thread; later requests are refused."""
+        with self._lock:
+            self._closing = True
+            self._arrival.notify()
+            self._room.notify_all()
+        self._thread.join()
+
+    # -- the writer thread -----------------------------------------------------------------------
+
+    def _run(self) -> None:
+        while batch := self._next_batch():
+            self._write(batch)
+        if self._session:
+            self._session.close()
+
+    def _next_batch(self) -> list[Waiting]:
+        """Whatever waits and may share a transaction, in order of arrival; empty: closed."""
+        with self._lock:
+            while not self._arrived and not self._backlog and not self._closing:
+                self._idle = True
+                self._arrival.wait()
+                self._idle = False
+            arrived, self._arrived = self._arrived, []
+        self._backlog.extend(arrived)
+        batch, chosen, passed = Batch(strict=self._simulated), list[Waiting](), list[Waiting]()
+        overtaken: set[int] = set()
+        while self._backlog and len(passed) < SCAN_MAX:
+            one = self._backlog[0]
+            if not batch.has_room_for(one.prepared):
+                break
+            self._backlog.popleft()
+            # What one caller sent in order is recorded in order.
+            if id(one.submission) not in overtaken and batch.admits(one.prepared):
+                batch.add(one.prepared)
+                chosen.append(one)
+                continue
+            passed.append(one)
+            overtaken.add(id(one.submission))
+            if self._simulated:
+                break  # given times never go back, so nobody is overtaken
+        self._backlog.extendleft(reversed(passed))
+        return chosen
+
+    def _write(self, batch: list[Waiting]) -> None:
+        """Commit a batch and answer it."""
+        try:
+            session = self._open_session()
+            answers = self._append(session, [one.prepared for one in batch])
+        except LedgerError as refusal:
+            _refuse(batch, refusal)
+        except psycopg.Error as error:
+            if self._session is None or self._session.lost:
+                self._settle(batch)
+            else:
+                self._isolate(batch, error)
+        else:
+            for one, answer in zip(batch, answers, strict=True):
+                one.answer(answer)
+
+    def _append(self, session: Session, requests: list[Prepared]) -> list[bytes]:
+        """One call; where the clocks disagree, only an operator's confirmation lets it pass."""
+        if self._simulated or self._clock is None:
+            return session.append(requests, None)
+        if self._time_confirmed:
+            self._clock.confirm()
+        gate_at = self._clock.now()
+        try:
+            answers = session.append(requests, gate_at)
+        except psycopg.Error as error:
+            if error.sqlstate != CLOCKS_DISAGREE:
+                raise
+            if self._time_confirmed:
+                return session.append(requests, None)
+            raise ClockJumped(
+                f"the clocks disagree beyond the limit: {error.diag.message_primary}; correct "
+                "them, or confirm the time"
+            ) from error
+        self._time_confirmed = False
+        return answers
+
+    def _settle(self, batch: list[Waiting]) -> None:
+        """After a lost connection: what is recorded is answered, what is not is tried again."""
+        lost, self._session = self._session, None
+        if lost:
+            lost.close()
+        try:
+            session = self._open_session(lost.fence if lost else None)
+            found = session.recorded([one.prepared.id_bytes[0] for one in batch])
+        except (LedgerError, psycopg.Error) as error:
+            unknown = OutcomeUnknown(
+                f"the connection broke during the append, and the database cannot be asked "
+                f"({error}); retry under the same key to settle it"
+            )
+            _refuse(batch, unknown)
+            return
+        again = []
+        for one in batch:
+            one.lost_count += 1
+            position = found.get(one.prepared.id_bytes[0])
+            if position is not None:
+                one.answer(Replayed(position, one.prepared.event_count, under_key=False))
+            elif one.lost_count < LOST_MAX:
+                again.append(one)
+            else:
+                one.answer(
+                    DatabaseUnreachable(
+                        "the connection breaks at every attempt; nothing was recorded, try later"
+                    )
+                )
+        self._backlog.extendleft(reversed(again))
+
+    def _isolate(self, batch: list[Waiting], error: psycopg.Error) -> None:
+        """After an error that one request may have caused: halve until it stands alone."""
+        refusal = _refusal_of(error)
+        if not isinstance(refusal, Invalid) or len(batch) == 1:
+            _refuse(batch, refusal)
+            return
+        middle = len(batch) // 2
+        self._write(batch[:middle])
+        self._write(batch[middle:])
+
+    def _open_session(self, predecessor: int | None = None) -> Session:
+        """The session, opened again when it was lost between two calls."""
+        if self._session and not self._session.lost:
+            return self._session
+        if self._session:
+            predecessor = self._session.fence
+            self._session.close()
+            self._session = None
+        give_up_at = time.monotonic() + RECONNECT_SECONDS
+        while True:
+            try:
+                self._session = Session(self._database, self._ledger_id, predecessor)
+                break
+            except (DatabaseUnreachable, psycopg.OperationalError) as error:
+                if time.monotonic() > give_up_at:
+                    raise DatabaseUnreachable(
+                        f"PostgreSQL does not answer ({error}); nothing was recorded, try later"
+                    ) from error
+                time.sleep(RECONNECT_PAUSE_SECONDS)
+        limit_seconds = self._session.clock_limit_seconds()
+        if limit_seconds is None:
+            raise NotFound(f"there is no ledger {self._ledger_id} in this database; create it")
+        if self._clock is None:
+            self._clock = WatchedClock(limit_seconds)
+        return self._session
+
+
+def _refuse(batch: list[Waiting], refusal: LedgerError) -> None:
+    for one in batch:
+        one.answer(copy.copy(refusal))
+
+
+def _refusal_of(error: psycopg.Error) -> LedgerError:
+    """What an error of the call means: the transaction was rolled back in every case."""
+    state = error.sqlstate or ""
+    said = f"{error.diag.message_primary or error} ({state})"
+    if state[:2] in DATA_CLASSES or state in OUR_DATA_STATES:
+        return Invalid(f"the database refused this entry: {said}; correct it")
+    if state == NO_SUCH_LEDGER:
+        return NotFound(f"{said}; create it")
+    if state == LOCK_NOT_AVAILABLE:
+        return LogStopped("another session holds the ledger's head; end it, then try again")
+    return LogStopped(f"nothing was recorded: {said}")
