@@ -93,6 +93,12 @@ class ConditionFailed(LedgerError):
     code = "condition-failed"
 
 
+class BulkDiverged(LedgerError):
+    """Somebody else wrote to this ledger during the load; stop them, then start the load again."""
+
+    code = "bulk-diverged"
+
+
 class KeyReused(LedgerError):
     """This idempotency key was used for another request; send a new key."""
 

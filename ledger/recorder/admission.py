@@ -45,6 +45,7 @@ class Prepared:
 
     __slots__ = (
         "bodies",
+        "company",
         "event_count",
         "fingerprint",
         "id_bytes",
@@ -57,8 +58,9 @@ class Prepared:
         "types",
     )
 
-    def __init__(self, request: AppendRequest) -> None:
+    def __init__(self, request: AppendRequest, company: object | None = None) -> None:
         events = request.events
+        self.company = company  # requests of one company enter in one batch, and alone
         if not 0 < len(events) <= REQUEST_EVENTS_MAX:
             raise Invalid.field("events", f"1 to {REQUEST_EVENTS_MAX:,} events enter together")
         self.request = request
@@ -93,10 +95,10 @@ class Prepared:
         ]
 
 
-def prepare(request: AppendRequest) -> Prepared | LedgerError:
+def prepare(request: AppendRequest, company: object | None = None) -> Prepared | LedgerError:
     """The request packed for the wire, or what is wrong with it."""
     try:
-        return Prepared(request)
+        return Prepared(request, company)
     except LedgerError as refusal:
         return refusal
 

@@ -45,6 +45,9 @@ class Batch:
             return False
         if self._strict and self._goes_back(one):
             return False
+        company = self._requests[0].company
+        if company is not None or one.company is not None:
+            return company is one.company
         if not one.items or one.request.condition is None:
             return True
         self._index()

@@ -55,6 +55,13 @@ class PostgresRecorder:
                 window, event_count = [], 0
         return outcomes + self._append(window) if window else outcomes
 
+    def append_together(self, requests: Sequence[AppendRequest]) -> list[Appended | LedgerError]:
+        """Record requests in one transaction, whose conditions do not see each other's events.
+
+        With one and the same condition they are recorded all or none. They must fit one batch.
+        """
+        return self._append(requests, company=object())
+
     def append_one(self, request: AppendRequest) -> Appended:
         """Record one request; raises the refusal."""
         (outcome,) = self._append([request])
@@ -109,8 +116,10 @@ class PostgresRecorder:
         self._writer.close()
         self._reader.close()
 
-    def _append(self, requests: Sequence[AppendRequest]) -> list[Appended | LedgerError]:
-        admitted = [self._admit(request) for request in requests]
+    def _append(
+        self, requests: Sequence[AppendRequest], company: object | None = None
+    ) -> list[Appended | LedgerError]:
+        admitted = [self._admit(request, company) for request in requests]
         queued = [one for one in admitted if isinstance(one, Prepared)]
         answers = iter(self._writer.submit(queued) if queued else ())
         return [
@@ -118,12 +127,12 @@ class PostgresRecorder:
             for one in admitted
         ]
 
-    def _admit(self, request: AppendRequest) -> Prepared | LedgerError:
+    def _admit(self, request: AppendRequest, company: object | None) -> Prepared | LedgerError:
         if (request.recorded_at is not None) != self._simulated:
             return Invalid.field(
                 "recorded_at", "simulated ledgers take it from the caller, every other refuses it"
             )
-        return prepare(request)
+        return prepare(request, company)
 
     def _outcome(self, prepared: Prepared, answer: Answer) -> Appended | LedgerError:
         outcome = outcome_of(prepared.request, answer) if isinstance(answer, bytes) else answer
