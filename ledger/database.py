@@ -55,8 +55,8 @@ class Database:
         """A session of one's own, autocommit, UTC; the caller closes it."""
         connection = connect_as_login(self.url, options=_options(role))
         try:
-            _require_role(connection, role)
             _refuse_shared_session(connection, self.url)
+            _require_role(connection, role)
         except BaseException:
             connection.close()
             raise
@@ -136,7 +136,7 @@ def connect_as_login(url: str, *, options: str = "-c TimeZone=UTC") -> psycopg.C
         return psycopg.connect(merged, autocommit=True)
     except psycopg.OperationalError as error:
         raise DatabaseUnreachable(
-            f"PostgreSQL does not answer: {str(error).strip()}; start it, or correct "
+            f"PostgreSQL does not answer: {' '.join(str(error).split())}; start it, or correct "
             "LEDGER_DATABASE_URL"
         ) from error
 
