@@ -48,7 +48,7 @@ class PersonErased(Refused):
 
 
 class PersonalKeys:
-    """The keys of one ledger, in a folder of keys; any thread, and several processes, may use the file."""
+    """The keys of one ledger, in a folder; any thread, and several processes, may use it."""
 
     def __init__(self, folder: Path, ledger: str) -> None:
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
