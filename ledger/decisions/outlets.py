@@ -15,7 +15,7 @@ from ledger.events import outlets as facts
 from ledger.model.calendar import day_start, local_day
 from ledger.model.history import History
 from ledger.model.organisation import Unit
-from ledger.model.outlets import is_given_up, opening_of, planned_open
+from ledger.model.outlets import opening_of, planned_open
 from ledger.vocabulary import EventId, Level, UnitId
 
 
@@ -61,9 +61,8 @@ class PlanOutlet(OfOutlet, frozen=True, kw_only=True):
         problems.day("planned_open", self.planned_open, context)
         row = self.outlet(history, context, problems)
         self.refuse_opened(row)
-        today = self.today(row, context)
-        planned = planned_open(row, today)
-        if planned is not None and not is_given_up(row, today):
+        planned = planned_open(row, self.today(row, context))
+        if planned is not None:
             raise Conflict(f"outlet {self.unit!r} is planned for {planned}; reschedule it")
         return [self.draft(facts.OutletPlanned(unit=self.unit, planned_open=self.planned_open))]
 

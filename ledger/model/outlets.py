@@ -4,8 +4,7 @@ The stage is never recorded: planned, preparing from six months before the plann
 months 1 to 12, established from month 13. Days are local days in the outlet's zone.
 """
 
-from collections.abc import Iterator
-from datetime import date
+from datetime import date, datetime
 from typing import Final, Literal
 
 import msgspec
@@ -46,7 +45,7 @@ def stage(unit: Unit, on: date, limits: StageLimits = DEFAULT_LIMITS) -> Stage |
         first = opened.replace(day=1) if limits.month_rule == "calendar" else opened
         young = on < add_months(first, limits.new_months)
         return Stage.NEW if young else Stage.ESTABLISHED
-    preparing = preparing_from(unit, limits)
+    preparing = preparing_from(unit, on, limits)
     return Stage.PREPARING if preparing is not None and on >= preparing else Stage.PLANNED
 
 
@@ -77,19 +76,20 @@ def opening_of(unit: Unit) -> OutletChange | None:
 def planned_open(unit: Unit, on: date) -> date | None:
     """The opening day that the plan named on a day; before the first plan, what that one says."""
     in_force = None
-    for begins, planned in _plans(unit):
+    for begins, planned in _plans(unit, on):
         if in_force is None or begins <= on:
             in_force = planned
     return in_force
 
 
-def preparing_from(unit: Unit, limits: StageLimits = DEFAULT_LIMITS) -> date | None:
+def preparing_from(unit: Unit, on: date, limits: StageLimits = DEFAULT_LIMITS) -> date | None:
     """The first day of the preparing stage by the plan, or by the opening if nothing was planned.
 
     Each plan counts while it is in force: a later one neither takes back a stage that has begun
-    nor begins it before the day it was made. The first plan may be recorded long after.
+    nor begins it before the day it was made. The first plan may be recorded long after. `on`
+    chooses among the plans made before and after the outlet was given up.
     """
-    plans = list(_plans(unit))
+    plans = list(_plans(unit, on))
     for number, (begins, planned) in enumerate(plans):
         first = add_months(planned, -limits.preparing_months)
         if number:
@@ -100,21 +100,31 @@ def preparing_from(unit: Unit, limits: StageLimits = DEFAULT_LIMITS) -> date | N
     return add_months(opened, -limits.preparing_months) if opened else None
 
 
-def _plans(unit: Unit) -> Iterator[tuple[date, date]]:
-    """(from which day in force, planned opening) of every plan, in the order in force."""
-    changes = (one for one in unit.outlet if one.change in ("planned", "rescheduled"))
-    for one in sorted(changes, key=lambda one: (one.at, one.position)):
-        if one.day is not None:
-            yield local_day(one.at, unit.zone), one.day
-
-
 def is_given_up(unit: Unit, on: date) -> bool:
-    """Whether the last thing said about the outlet by the end of the day is that it will not open.
+    """Whether the outlet was given up by the end of a day, and not planned anew since.
 
     An opening that is known takes precedence: who opened was not given up.
     """
-    if opened_on(unit) is not None:
+    if opened_on(unit) is not None or not any(one.change == "abandoned" for one in unit.outlet):
         return False
     said = [one for one in unit.outlet if local_day(one.at, unit.zone) <= on]
-    last = max(said, key=lambda one: (one.at, one.position), default=None)
+    last = max(said, key=_by_instant, default=None)
     return last is not None and last.change == "abandoned"
+
+
+def _plans(unit: Unit, on: date) -> list[tuple[date, date]]:
+    """(from which day in force, planned opening) of every plan in turn, none given up by `on`."""
+    found: list[tuple[date, date]] = []
+    for one in sorted(unit.outlet, key=_by_instant):
+        begins = local_day(one.at, unit.zone)
+        if one.change == "abandoned":
+            if begins > on:
+                break
+            found.clear()
+        elif one.change in ("planned", "rescheduled") and one.day is not None:
+            found.append((begins, one.day))
+    return found
+
+
+def _by_instant(one: OutletChange) -> tuple[datetime, int]:
+    return one.at, one.position
