@@ -1,14 +1,9 @@
-"""One obligation as its facts tell it: what was opened, submitted, asked, granted, and noticed.
-
-Nothing here judges: `ledger/timeliness.py` says what it means at a moment.
-Instants are `received_at`, by which lateness and relief are both judged (docs/rules.md R4, R5).
-"""
+"""How facts become the dossier of an obligation: the one fold that everything uses."""
 
 from collections.abc import Callable
-from datetime import date, datetime
+from datetime import datetime
 from typing import Any, Final
 
-import msgspec
 from msgspec.structs import replace
 
 from ledger.entry import Event
@@ -17,169 +12,18 @@ from ledger.events import reports as r
 from ledger.events.fact import Fact
 from ledger.events.organisation import FactAnnulled
 from ledger.model.dossier import without
-from ledger.vocabulary import (
-    DutyId,
-    EventId,
-    FormRef,
-    ObligationId,
-    PersonRef,
-    PostId,
-    PostRef,
-    ReportId,
-    Stage,
-    UnitId,
-    Via,
+from ledger.model.obligations.dossiers import (
+    Attempt,
+    Cancellation,
+    ChannelChange,
+    DueChange,
+    Notice,
+    Obligation,
+    Relief,
+    Returned,
+    Submission,
 )
-
-
-class Returned(msgspec.Struct, frozen=True, omit_defaults=True):
-    """A return for correction, and when the correction came."""
-
-    correction_due: datetime
-    received_at: datetime
-    event: EventId
-    position: int
-    resubmitted_at: datetime | None = None
-
-
-class Submission(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
-    """A report that reached the gate for this obligation, and what became of it."""
-
-    report: ReportId
-    received_at: datetime
-    event: EventId
-    position: int
-    capacity: str
-    person: PersonRef | None = None
-    post: PostRef | None = None
-    via: Via = Via.API
-    form_revision: int = 1
-    nil_return: bool = False
-    device_time: datetime | None = None
-    moved_from: ObligationId | None = None
-    solicited: bool = True
-    ratified_at: datetime | None = None
-    ratified_by: EventId | None = None
-    withdrawn_by: EventId | None = None
-    voided_by: EventId | None = None
-    moved_by: EventId | None = None
-    accepted_by: EventId | None = None
-    accepted_at: datetime | None = None
-    corrected_by: EventId | None = None
-    returns: tuple[Returned, ...] = ()
-
-    @property
-    def counts(self) -> bool:
-        """Whether it passed the gate and nothing has taken that away (valid, 2.1)."""
-        gone = self.voided_by or self.withdrawn_by or self.moved_by
-        return not gone and (self.solicited or self.ratified_at is not None)
-
-
-class Attempt(msgspec.Struct, frozen=True, omit_defaults=True):
-    """A submission that the gate refused."""
-
-    received_at: datetime
-    problems: tuple[str, ...]
-    event: EventId
-    position: int
-    platform_fault: bool = False
-    person: PersonRef | None = None
-
-
-class DueChange(msgspec.Struct, frozen=True, omit_defaults=True):
-    """A due that moved later, or a provisional one that was confirmed."""
-
-    due: datetime
-    cause: str
-    received_at: datetime
-    event: EventId
-    position: int
-    confirms: bool = False
-    document: str | None = None
-
-
-class Relief(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
-    """An extension or waiver, from the asking to the decision; `event` is the first fact of it."""
-
-    relief: str
-    kind: str
-    event: EventId
-    position: int
-    requested_at: datetime | None = None
-    requested_due: datetime | None = None
-    decision: str | None = None
-    decided_at: datetime | None = None
-    decided_by: PostRef | None = None
-    decided_by_person: PersonRef | None = None
-    decision_event: EventId | None = None
-    decision_position: int = 0
-    due: datetime | None = None
-    reason: str | None = None
-    ended_at: datetime | None = None
-    ended_event: EventId | None = None
-    annulled_by: EventId | None = None
-
-
-class Cancellation(msgspec.Struct, frozen=True, omit_defaults=True):
-    """The instance is no longer owed, and why."""
-
-    cause: str
-    received_at: datetime
-    event: EventId
-    position: int
-    replaced_by: ObligationId | None = None
-
-
-class ChannelChange(msgspec.Struct, frozen=True, omit_defaults=True):
-    """The late channel opened until an instant, or closed (`until` None)."""
-
-    received_at: datetime
-    event: EventId
-    position: int
-    until: datetime | None = None
-
-
-class Notice(msgspec.Struct, frozen=True, omit_defaults=True):
-    """The clock's notice that a due passed; verdicts never read it."""
-
-    due: datetime
-    event: EventId
-    position: int
-    withdrawn_by: EventId | None = None
-
-
-class Obligation(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
-    """The dossier of one obligation."""
-
-    obligation: ObligationId
-    duty: DutyId
-    duty_revision: int
-    unit: UnitId
-    post: PostId
-    period: str
-    period_start: date
-    period_end: date
-    due: datetime
-    nominal_due: datetime
-    form: FormRef
-    form_revision: int
-    rules: int
-    calendar_revision: int
-    opened_at: datetime
-    event: EventId
-    position: int
-    stage: Stage | None = None
-    provisional: bool = False
-    grace_working_days: int = 0
-    informational: bool = False
-    short_notice: bool = False
-    due_changes: tuple[DueChange, ...] = ()
-    submissions: tuple[Submission, ...] = ()
-    attempts: tuple[Attempt, ...] = ()
-    reliefs: tuple[Relief, ...] = ()
-    cancellations: tuple[Cancellation, ...] = ()
-    channel: tuple[ChannelChange, ...] = ()
-    notices: tuple[Notice, ...] = ()
+from ledger.vocabulary import EventId, PostRef, ReportId
 
 
 def fold_obligation(row: Obligation | None, event: Event, key: str) -> Obligation | None:
@@ -294,9 +138,7 @@ def _change_report(row: Obligation, report: ReportId, **changes: object) -> Obli
 
 
 def _ratified(row: Obligation, fact: r.ReportRatified, event: Event, _key: str) -> Obligation:
-    return _change_report(
-        row, fact.report, ratified_at=event.received_at, ratified_by=event.id
-    )
+    return _change_report(row, fact.report, ratified_at=event.received_at, ratified_by=event.id)
 
 
 def _withdrawn(row: Obligation, fact: r.ReportWithdrawn, event: Event, _key: str) -> Obligation:
@@ -308,9 +150,7 @@ def _voided(row: Obligation, fact: r.ReportVoided, event: Event, _key: str) -> O
 
 
 def _accepted(row: Obligation, fact: r.ReportAccepted, event: Event, _key: str) -> Obligation:
-    return _change_report(
-        row, fact.report, accepted_by=event.id, accepted_at=event.received_at
-    )
+    return _change_report(row, fact.report, accepted_by=event.id, accepted_at=event.received_at)
 
 
 def _returned(row: Obligation, fact: r.ReportReturned, event: Event, _key: str) -> Obligation:
@@ -369,9 +209,7 @@ def _due_confirmed(
 
 
 def _cancelled(row: Obligation, fact: d.ObligationCancelled, event: Event, _key: str) -> Obligation:
-    gone = Cancellation(
-        fact.cause, event.received_at, event.id, event.position, fact.replaced_by
-    )
+    gone = Cancellation(fact.cause, event.received_at, event.id, event.position, fact.replaced_by)
     return replace(row, cancellations=(*row.cancellations, gone))
 
 
