@@ -245,16 +245,10 @@ def _asked(
     return replace(row, reliefs=(*row.reliefs, relief))
 
 
-def _decide(  # noqa: PLR0913  (one decision has this many parts)
-    row: Obligation,
-    relief: str,
-    kind: str,
-    decision: str,
-    by: PostRef,
-    event: Event,
-    due: datetime | None = None,
-) -> Obligation:
-    decided: dict[str, Any] = {
+def _decision(
+    event: Event, decision: str, by: PostRef, due: datetime | None = None
+) -> dict[str, Any]:
+    return {
         "decision": decision,
         "decided_at": event.received_at,
         "decided_by": by,
@@ -263,6 +257,10 @@ def _decide(  # noqa: PLR0913  (one decision has this many parts)
         "decision_position": event.position,
         "due": due,
     }
+
+
+def _decide(row: Obligation, relief: str, kind: str, event: Event, **decided: Any) -> Obligation:  # noqa: ANN401
+    """A decision on a request, or a grant that nobody asked for."""
     if any(one.relief == relief for one in row.reliefs):
         return _change_relief(row, relief, **decided)
     granted = Relief(
@@ -274,6 +272,30 @@ def _decide(  # noqa: PLR0913  (one decision has this many parts)
         **decided,
     )
     return replace(row, reliefs=(*row.reliefs, granted))
+
+
+def _extension_granted(
+    row: Obligation, fact: d.ExtensionGranted, event: Event, _key: str
+) -> Obligation:
+    decided = _decision(event, "granted", fact.granted_by, fact.due)
+    return _decide(row, fact.extension, "extension", event, **decided)
+
+
+def _extension_refused(
+    row: Obligation, fact: d.ExtensionRefused, event: Event, _key: str
+) -> Obligation:
+    decided = _decision(event, "refused", fact.refused_by)
+    return _decide(row, fact.extension, "extension", event, **decided)
+
+
+def _waiver_granted(row: Obligation, fact: d.WaiverGranted, event: Event, _key: str) -> Obligation:
+    decided = _decision(event, "granted", fact.granted_by)
+    return _decide(row, fact.waiver, "waiver", event, **decided)
+
+
+def _waiver_refused(row: Obligation, fact: d.WaiverRefused, event: Event, _key: str) -> Obligation:
+    decided = _decision(event, "refused", fact.refused_by)
+    return _decide(row, fact.waiver, "waiver", event, **decided)
 
 
 def _change_relief(row: Obligation, relief: str, **changes: object) -> Obligation:
@@ -318,18 +340,10 @@ _FOLDS: Final[dict[type[Fact], Callable[[Obligation, Any, Event, str], Obligatio
     d.ObligationMissWithdrawn: _miss_withdrawn,
     d.ExtensionRequested: _asked,
     d.WaiverRequested: _asked,
-    d.ExtensionGranted: lambda row, fact, event, _key: _decide(
-        row, fact.extension, "extension", "granted", fact.granted_by, event, fact.due
-    ),
-    d.ExtensionRefused: lambda row, fact, event, _key: _decide(
-        row, fact.extension, "extension", "refused", fact.refused_by, event
-    ),
-    d.WaiverGranted: lambda row, fact, event, _key: _decide(
-        row, fact.waiver, "waiver", "granted", fact.granted_by, event
-    ),
-    d.WaiverRefused: lambda row, fact, event, _key: _decide(
-        row, fact.waiver, "waiver", "refused", fact.refused_by, event
-    ),
+    d.ExtensionGranted: _extension_granted,
+    d.ExtensionRefused: _extension_refused,
+    d.WaiverGranted: _waiver_granted,
+    d.WaiverRefused: _waiver_refused,
     d.ExtensionWithdrawn: _relief_ended,
     d.WaiverRevoked: _relief_ended,
     d.LateChannelOpened: _channel,
