@@ -12,6 +12,7 @@ from ledger.model.organisation.dossiers import (
     Delegation,
     DelegationAnswer,
     Departure,
+    Filled,
     ForceMajeure,
     Handover,
     HandoverItem,
@@ -38,7 +39,6 @@ from ledger.model.organisation.folding import (
     fold_person,
     fold_post,
     fold_unit,
-    touches,
 )
 from ledger.model.organisation.questions import HEAD, Capacity, Effective, Organisation, Step
 from ledger.model.organisation.tenure import Gap, Interim, Tenure, ever_filled, latest
@@ -57,6 +57,7 @@ __all__ = [
     "DelegationAnswer",
     "Departure",
     "Effective",
+    "Filled",
     "ForceMajeure",
     "Gap",
     "Handover",
@@ -85,5 +86,4 @@ __all__ = [
     "fold_post",
     "fold_unit",
     "latest",
-    "touches",
 ]

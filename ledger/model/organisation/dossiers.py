@@ -261,10 +261,17 @@ class Departure(Item, frozen=True, kw_only=True, omit_defaults=True):
     cause: str
 
 
+class Filled(Item, frozen=True, kw_only=True, omit_defaults=True):
+    """The person was appointed to `post`, as holder or interim; its dossier says until when."""
+
+    post: PostId
+
+
 class Person(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """A person's dossier; which posts they held is in the posts' dossiers."""
+    """A person's dossier; the posts' dossiers say more of who held them."""
 
     person: PersonId
     registered: tuple[Registered, ...] = ()
     leaves: tuple[Leave, ...] = ()
     departures: tuple[Departure, ...] = ()
+    posts: tuple[Filled, ...] = ()

@@ -5,7 +5,7 @@ answers can differ. A fact about something that was never established folds to n
 """
 
 from collections.abc import Callable
-from typing import Any, Final, Literal
+from typing import Any, Final
 
 from msgspec.structs import replace
 
@@ -23,31 +23,6 @@ from ledger.events.platform import ForceMajeureDeclared
 from ledger.model.dossier import without
 from ledger.model.organisation import dossiers as d
 from ledger.vocabulary import PersonId, PersonRef
-
-Kind = Literal["unit", "post", "person"]
-
-_KINDS: Final[dict[str, Kind]] = {"unit": "unit", "post": "post", "person": "person"}
-
-
-def touches(event: Event) -> list[tuple[Kind, str]]:
-    """Which dossiers the event changes, as (kind, key) pairs."""
-    fact = event.fact
-    if isinstance(fact, o.FactAnnulled):
-        return [found for tag in event.tags if (found := _tagged(tag))]
-    kind = KIND_OF.get(type(fact))
-    if kind is None:
-        return []
-    if isinstance(fact, CalendarLocalDaySet | ForceMajeureDeclared):
-        return [(kind, unit) for unit in fact.units]
-    if isinstance(fact, o.UnitMerged):
-        return [(kind, fact.unit), (kind, fact.into)]
-    return [(kind, getattr(fact, kind))]
-
-
-def _tagged(tag: str) -> tuple[Kind, str] | None:
-    prefix, _, key = tag.partition(":")
-    kind = _KINDS.get(prefix)
-    return (kind, key) if kind else None
 
 
 def fold_unit(row: d.Unit | None, event: Event, key: str) -> d.Unit | None:
@@ -87,6 +62,8 @@ def fold_person(row: d.Person | None, event: Event, key: str) -> d.Person | None
     fact = event.fact
     if isinstance(fact, o.FactAnnulled):
         return without(row, fact.annulled) if row else None
+    if isinstance(fact, o.HolderAppointed | o.ActingAppointed):
+        return _filled(row, fact, event) if row else None
     fold = _PERSON_FOLDS.get(type(fact))
     if fold is None:
         return row
@@ -302,6 +279,11 @@ def _leave(row: d.Person, fact: o.LeaveRecorded, event: Event) -> d.Person:
     return replace(row, leaves=(*row.leaves, item))
 
 
+def _filled(row: d.Person, fact: o.HolderAppointed | o.ActingAppointed, event: Event) -> d.Person:
+    item = d.Filled(**_at(event), post=fact.post)
+    return replace(row, posts=(*row.posts, item))
+
+
 _UNIT_FOLDS: Final[dict[type[Fact], Callable[[d.Unit, Any, Event], d.Unit]]] = {
     o.UnitRenamed: _unit_renamed,
     o.UnitReparented: _unit_reparented,
@@ -356,12 +338,7 @@ UNIT_FACTS: Final[frozenset[type[Fact]]] = frozenset({o.UnitEstablished, *_UNIT_
 POST_FACTS: Final[frozenset[type[Fact]]] = frozenset({o.PostEstablished, *_POST_FOLDS})
 """The facts that a post's dossier is folded from, besides annulments of them."""
 
-PERSON_FACTS: Final[frozenset[type[Fact]]] = frozenset(_PERSON_FOLDS)
+PERSON_FACTS: Final[frozenset[type[Fact]]] = frozenset(
+    {*_PERSON_FOLDS, o.HolderAppointed, o.ActingAppointed}
+)
 """The facts that a person's dossier is folded from, besides annulments of them."""
-
-KIND_OF: Final[dict[type[Fact], Kind]] = {
-    **dict.fromkeys(UNIT_FACTS, _KINDS["unit"]),
-    **dict.fromkeys(POST_FACTS, _KINDS["post"]),
-    **dict.fromkeys(PERSON_FACTS, _KINDS["person"]),
-}
-"""Which kind of dossier a fact belongs to."""

@@ -14,8 +14,6 @@ import msgspec
 
 from ledger.model.organisation import tenure
 from ledger.model.organisation.dossiers import (
-    Acting,
-    Appointment,
     Delegation,
     Departure,
     Leave,
@@ -90,7 +88,6 @@ class Organisation(Tree):
         self.acting_months_max = tenure.ACTING_MONTHS_MAX
         self.acting_replacements_max = tenure.ACTING_REPLACEMENTS_MAX
         self._posts_in: dict[str, dict[PostId, None]] = {}
-        self._posts_of: dict[str, dict[PostId, None]] = {}
         for post in posts.values():
             self.learn(post)
 
@@ -101,9 +98,6 @@ class Organisation(Tree):
         elif isinstance(row, Post):
             self.posts[row.post] = row
             self._posts_in.setdefault(row.unit, {})[row.post] = None
-            filled: tuple[Appointment | Acting, ...] = (*row.appointments, *row.acting)
-            for one in filled:
-                self._posts_of.setdefault(one.person, {})[row.post] = None
         else:
             self.persons[row.person] = row
 
@@ -292,15 +286,15 @@ class Organisation(Tree):
         return [one for one in self._posts_in.get(unit, ()) if self.posts[one].life]
 
     def posts_ever_of(self, person: PersonRef) -> list[PostId]:
-        """The posts that a person ever held or filled as interim, or is appointed to."""
-        known = self._posts_of.get(person, ())
-        return [one for one in known if tenure.ever_filled(self.posts[one], person)]
+        """The posts that a person was ever appointed to, as holder or interim."""
+        row = self.persons.get(person)
+        return list(dict.fromkeys(one.post for one in row.posts)) if row else []
 
     def posts_of(self, person: PersonRef, at: datetime) -> list[PostId]:
         """The posts that a person holds or fills as interim at an instant."""
         return [
             one
-            for one in self._posts_of.get(person, ())
+            for one in self.posts_ever_of(person)
             if self.effective(one, at).person == person
             or any(held.person == person for held in self.holders(one, at))
         ]
