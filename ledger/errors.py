@@ -87,6 +87,12 @@ class GateRefused(Invalid):
         self.drafts = drafts
 
 
+class TimeWentBack(Invalid):
+    """A simulated ledger's time never goes back; give an instant at or after its last fact's."""
+
+    code = "time-went-back"
+
+
 class ConditionFailed(LedgerError):
     """A fact that this decision depends on was recorded meanwhile; read again and decide anew."""
 

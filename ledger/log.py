@@ -7,6 +7,7 @@ database checks it again. Read next: `ledger/decisions/reports.py`, then `ledger
 """
 
 import hashlib
+from datetime import datetime
 from typing import Final
 
 import msgspec
@@ -17,7 +18,7 @@ from eventsourcing.utils import get_topic
 from ledger.codec import EntryMapper, decode, encode
 from ledger.decisions.command import Command
 from ledger.entry import Context, Draft, Event, envelope_of, tags_of
-from ledger.errors import ConditionFailed, Conflict, GateRefused, KeyReused
+from ledger.errors import ConditionFailed, Conflict, GateRefused, KeyReused, TimeWentBack
 from ledger.model.history import History
 from ledger.recorder import (
     AppendRequest,
@@ -79,7 +80,7 @@ class Log:
             try:
                 condition = condition_of(boundary, head)
                 return self._append(drafts, context, condition, (key, fingerprint))
-            except ConditionFailed:
+            except (ConditionFailed, TimeWentBack):
                 continue
         raise Conflict
 
@@ -120,10 +121,15 @@ class Log:
                 key=key,
                 principal=principal_of(context),
                 fingerprint=fingerprint,
-                recorded_at=context.received_at if self.simulated else None,
+                recorded_at=self._simulated_now(context) if self.simulated else None,
             )
         )
         return Recorded(appended.receipts, appended.replayed)
+
+    def _simulated_now(self, context: Context) -> datetime:
+        """A told time, never before the last fact's; two callers at once may be told the same."""
+        last = self.recorder.head().recorded_at
+        return max(context.received_at, last) if last else context.received_at
 
     def _encode(self, draft: Draft, context: Context, key: str | None) -> NewEvent:
         envelope = envelope_of(draft, context, key)

@@ -14,7 +14,13 @@ import msgspec
 import psycopg
 from psycopg import errors, pq
 
-from ledger.errors import ConditionFailed, DuplicateId, Invalid, KeyReused, LedgerError
+from ledger.errors import (
+    ConditionFailed,
+    DuplicateId,
+    KeyReused,
+    LedgerError,
+    TimeWentBack,
+)
 from ledger.recorder.admission import Prepared, element
 from ledger.recorder.requests import Appended, AppendRequest, Receipt
 
@@ -128,9 +134,7 @@ def _refusal(outcome: int, position: int) -> LedgerError:
         return DuplicateId(
             f"the event at position {position} has this id; ids are never used twice"
         )
-    return Invalid.field(
-        "recorded_at", f"the fact at position {position} was recorded later; time never goes back"
-    )
+    return TimeWentBack(f"the fact at position {position} was recorded later; time never goes back")
 
 
 def _times(batch: Sequence[Prepared]) -> bytes | None:
