@@ -1,0 +1,70 @@
+"""What commands print: tables for people, JSON for programs."""
+
+import sys
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from typing import Any, Final
+from zoneinfo import ZoneInfo
+
+import msgspec
+
+LOCAL_ZONE: Final = ZoneInfo("Asia/Shanghai")
+PIPE_WIDTH: Final = 200
+"""Characters a line where no terminal says how many it has."""
+
+
+def print_json(answer: object) -> None:
+    """The whole answer as one JSON document."""
+    document = msgspec.json.format(msgspec.json.encode(answer), indent=2)
+    sys.stdout.buffer.write(document + b"\n")
+    sys.stdout.buffer.flush()
+
+
+def print_line(answer: object) -> None:
+    """One JSON object on one line, at once."""
+    sys.stdout.buffer.write(msgspec.json.encode(answer) + b"\n")
+    sys.stdout.buffer.flush()
+
+
+def print_table(
+    columns: Sequence[str], rows: Iterable[Sequence[object]], *, title: str | None = None
+) -> None:
+    """Rows under headings; never cut off where the output is not a terminal."""
+    from rich.table import Table  # noqa: PLC0415  (slow to import)
+
+    table = Table(*columns, title=title, title_justify="left", header_style="bold")
+    for row in rows:
+        table.add_row(*(_cell(value) for value in row))
+    console().print(table)
+
+
+def print_text(text: str) -> None:
+    """A line of text, with rich's markup."""
+    console().print(text, highlight=False)
+
+
+def console() -> Any:  # noqa: ANN401  (rich is imported only here)
+    """Standard output as rich sees it."""
+    from rich.console import Console  # noqa: PLC0415  (slow to import)
+
+    return Console(width=None if sys.stdout.isatty() else PIPE_WIDTH)
+
+
+def local(instant: datetime | None) -> str:
+    """An instant on the wall clock of Shanghai, to the minute; empty for none."""
+    return f"{instant.astimezone(LOCAL_ZONE):%Y-%m-%d %H:%M}" if instant else ""
+
+
+def escape(text: str) -> str:
+    """Text that rich must not read as markup."""
+    from rich.markup import escape as escaped  # noqa: PLC0415  (slow to import)
+
+    return escaped(text)
+
+
+def _cell(value: object) -> str:
+    if value is None:
+        return ""
+    if isinstance(value, datetime):
+        return local(value)
+    return escape(str(value))

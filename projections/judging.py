@@ -1,0 +1,112 @@
+"""Verdicts on many obligations at once: the same verdict, and a short way to the obvious ones.
+
+Most reports are simply on time. Where nothing that a verdict reads could say otherwise, its answer
+is known without computing it; `tests/property/test_views_equal_replay.py` holds the two together.
+"""
+
+from collections.abc import Iterable
+from datetime import datetime, timedelta
+
+import msgspec
+
+from ledger.model.history import History
+from ledger.model.obligations import Obligation, Submission
+from ledger.timeliness import Outcome
+from ledger.verdict import Verdict, verdict
+from ledger.vocabulary import Moment, ObligationId
+
+
+class Judged(msgspec.Struct, frozen=True):
+    """One obligation and its outcome at a moment; `verdict` is None for what is simply on time."""
+
+    row: Obligation
+    outcome: Outcome
+    due: datetime
+    received_at: datetime | None
+    verdict: Verdict | None = None
+
+    @property
+    def obligation(self) -> ObligationId:
+        """Which obligation."""
+        return self.row.obligation
+
+    @property
+    def is_excused(self) -> bool:
+        """Whether a late or missing report is excused."""
+        failed = self.outcome in (Outcome.LATE, Outcome.MISSED)
+        return failed and self.verdict is not None and bool(self.verdict.computed.excused)
+
+    @property
+    def is_accepted(self) -> bool:
+        """Whether a reviewer accepted the report that counts."""
+        if self.outcome not in (Outcome.ON_TIME, Outcome.LATE):
+            return False
+        return any(one.counts and one.accepted_by is not None for one in self.row.submissions)
+
+    @property
+    def unsolicited(self) -> int:
+        """Reports by somebody without authority, which nobody has made the post's own."""
+        return sum(not one.solicited and one.ratified_at is None for one in self.row.submissions)
+
+
+def judge(history: History, rows: Iterable[Obligation], moment: Moment) -> list[Judged]:
+    """Every obligation's outcome at a moment, in the order given."""
+    disturbed = _Disturbances(history)
+    found = []
+    for row in rows:
+        receipt = _plain_receipt(row)
+        if receipt is not None and not disturbed.touch(row):
+            found.append(Judged(row, Outcome.ON_TIME, row.due, receipt))
+            continue
+        full = verdict(history, row.obligation, moment)
+        computed = full.computed
+        found.append(Judged(row, computed.outcome, computed.due, computed.received_at, full))
+    return found
+
+
+class _Disturbances:
+    """The facts that could change what is asked of a unit, or until when, after it was opened."""
+
+    def __init__(self, history: History) -> None:
+        self._history = history
+        self._outages = history.calendar.outages
+        self._calendar: int = max(
+            (one.position for one in history.calendar.announcements), default=0
+        )
+        self._units: dict[str, int] = {}
+
+    def touch(self, row: Obligation) -> bool:
+        """Whether any of them may concern this obligation."""
+        last = self._units.get(row.unit)
+        if last is None:
+            last = self._units[row.unit] = self._last(row.unit)
+        return last > row.position or (bool(self._outages) and self._may_move(row))
+
+    def _last(self, unit: str) -> int:
+        row = self._history.rows["unit"].get(unit)
+        if row is None:
+            return 0
+        items = (*row.life, *row.outlet, *row.local_days, *row.force_majeure)
+        positions: list[int] = [one.position for one in items]
+        return max([self._calendar, *positions])
+
+    def _may_move(self, row: Obligation) -> bool:
+        window = timedelta(hours=self._history.rules(row.rules).outage_window_hours)
+        return any(
+            one.started_at < row.due and one.ended_at > row.due - window for one in self._outages
+        )
+
+
+def _plain_receipt(row: Obligation) -> datetime | None:
+    """The receipt of a report in time that nothing qualifies; None: ask the verdict."""
+    if row.reliefs or row.cancellations or row.informational or row.provisional or row.due_changes:
+        return None
+    plain = [one for one in row.submissions if _is_plain(one)]
+    if len(plain) != len(row.submissions) or not plain:
+        return None
+    received = min(one.received_at for one in plain)
+    return received if received < row.due else None
+
+
+def _is_plain(one: Submission) -> bool:
+    return one.counts and one.solicited and one.moved_from is None

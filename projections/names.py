@@ -1,0 +1,111 @@
+"""What codes are called, joined to an answer once: units, posts, duties, in both languages.
+
+Names of persons are never in a view. An answer lists the persons it mentions, and the door that
+may show them fills their names in, all in one reading of the sealed store.
+"""
+
+from collections.abc import Iterable, Mapping
+from datetime import datetime
+
+import msgspec
+from msgspec.structs import replace
+
+from ledger.vocabulary import Level, UnitRef
+from projections.background import Background
+
+
+class Label(msgspec.Struct, frozen=True):
+    """A thing's name in both languages."""
+
+    zh: str
+    en: str
+
+
+class UnitLabel(msgspec.Struct, frozen=True):
+    """A unit's name and level, as of an instant."""
+
+    zh: str
+    en: str
+    level: Level
+
+
+class PostLabel(msgspec.Struct, frozen=True):
+    """A post's title, the unit it is in, and its role."""
+
+    zh: str
+    en: str
+    unit: str
+    role: str
+
+
+class Names(msgspec.Struct, frozen=True):
+    """What the codes in an answer are called; a person's name is None until a door fills it in."""
+
+    units: dict[str, UnitLabel]
+    posts: dict[str, PostLabel]
+    duties: dict[str, Label]
+    persons: dict[str, str | None]
+
+
+class Gathering:
+    """Collects the codes that an answer mentions."""
+
+    def __init__(self) -> None:
+        self.units: dict[str, None] = {}
+        self.posts: dict[str, None] = {}
+        self.duties: dict[str, None] = {}
+        self.persons: dict[str, None] = {}
+
+    def names(self, background: Background, at: datetime) -> Names:
+        """Their names as of an instant; a post brings its unit along."""
+        posts = _posts(background, self.posts)
+        units = dict.fromkeys((*self.units, *(label.unit for label in posts.values())))
+        return Names(
+            units=unit_labels(background, units, at),
+            posts=posts,
+            duties=duty_labels(background, self.duties),
+            persons=dict.fromkeys(self.persons),
+        )
+
+
+def unit_labels(background: Background, units: Iterable[str], at: datetime) -> dict[str, UnitLabel]:
+    """What units are called at an instant."""
+    rows, organisation = background.rows["unit"], background.organisation
+    found = {}
+    for unit in units:
+        row = rows.get(unit)
+        name = organisation.name(UnitRef(unit), at) if row else None
+        if row is not None and name is not None:
+            found[unit] = UnitLabel(name.name_zh, name.name_en, row.level)
+    return found
+
+
+def duty_labels(background: Background, duties: Iterable[str]) -> dict[str, Label]:
+    """What duties are called in their newest revision."""
+    rows = background.rows["duty"]
+    found = {}
+    for duty in duties:
+        row = rows.get(duty)
+        if row is not None and row.terms:
+            terms = row.latest()
+            found[duty] = Label(terms.title_zh, terms.title_en)
+    return found
+
+
+def _posts(background: Background, posts: Iterable[str]) -> dict[str, PostLabel]:
+    rows = background.rows["post"]
+    return {
+        post: PostLabel(row.title_zh, row.title_en, row.unit, row.role)
+        for post in posts
+        if (row := rows.get(post)) is not None
+    }
+
+
+def with_person_names(names: Names, known: Mapping[str, str]) -> Names:
+    """The same with the names of the persons that are known."""
+    return replace(names, persons={one: known.get(one) for one in names.persons})
+
+
+def called(names: Names, person: str | None) -> str:
+    """How a person is written: by name where it may be shown, else by id; a dash for nobody."""
+    return "—" if person is None else names.persons.get(person) or person

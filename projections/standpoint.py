@@ -1,0 +1,144 @@
+"""Where one stands to look: a Moment, and everything as it was known there.
+
+`Questions.at(as_of)` resolves a position, a time, or now; the questions of each capability
+(`failures.py`, `tracing.py`, `matrix.py` ...) take the standpoint and ask the verdict itself, on
+dossiers loaded from the views. Every answer says what it is as of (`AsOf`).
+"""
+
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from functools import cached_property
+from typing import TypeAlias
+
+import msgspec
+import psycopg
+
+from ledger.codec import decode
+from ledger.database import Database, Role
+from ledger.entry import Event
+from ledger.errors import Invalid
+from ledger.model.history import History
+from ledger.model.obligations import Obligation
+from ledger.recorder import PostgresRecorder
+from ledger.vocabulary import Moment
+from projections.background import Background, Backgrounds
+from projections.positions import standings
+from projections.time_travel import Reader
+
+Asked: TypeAlias = int | datetime | None
+"""As of a position, as of a time, or now."""
+
+
+class AsOf(msgspec.Struct, frozen=True, kw_only=True):
+    """What an answer is as of.
+
+    It knows the facts up to `position` and judges as the clock stood at `instant`; `settled` says
+    that no later fact can belong to it any more; `views` are the versions of the folds asked.
+    """
+
+    position: int
+    instant: datetime
+    settled: bool
+    head: int
+    views: dict[str, int]
+
+
+def parse_as_of(text: str | None) -> Asked:
+    """`184233` (a position) or an RFC 3339 time with its offset; None or empty: now."""
+    if not text:
+        return None
+    if text.isascii() and text.isdigit():
+        return int(text)
+    try:
+        instant = datetime.fromisoformat(text)
+    except ValueError:
+        instant = None
+    if instant is None or instant.tzinfo is None:
+        raise Invalid.field(
+            "as_of",
+            f"{text!r} is neither a position (184233) nor a time with its offset "
+            "(2026-04-01T18:00:00+08:00)",
+        )
+    return instant.astimezone(UTC)
+
+
+class Standpoint:
+    """One moment of one ledger, open for questions; not shared between threads."""
+
+    def __init__(self, as_of: AsOf, reader: Reader, questions: "Questions") -> None:
+        self.as_of = as_of
+        self.reader = reader
+        self.questions = questions
+        self.moment = Moment(as_of.position, as_of.instant)
+
+    @cached_property
+    def background(self) -> Background:
+        """Organisation, duties, calendar and rules as known here."""
+        return self.questions.backgrounds.as_of(self.reader)
+
+    def history(self, obligations: Iterable[Obligation]) -> History:
+        """These obligations before that background."""
+        return self.background.history(obligations, self.moment.position)
+
+
+class Questions:
+    """Asks the views of one ledger; one for a process, shared by its threads."""
+
+    def __init__(
+        self,
+        database: Database,
+        recorder: PostgresRecorder,
+        ledger_id: int,
+        now: Callable[[], datetime],
+    ) -> None:
+        self.database = database
+        self.recorder = recorder
+        self.ledger_id = ledger_id
+        self.now = now
+        self.backgrounds = Backgrounds()
+
+    @contextmanager
+    def at(self, asked: Asked | Moment = None) -> Iterator[Standpoint]:
+        """The standpoint at a position, at a time, at a whole Moment, or now.
+
+        `Invalid` for what has not come yet; `ViewBehind` while the views are not there.
+        """
+        with self.database.pooled(Role.READER) as connection:
+            yield self.stand(connection, asked)
+
+    def stand(self, connection: psycopg.Connection, asked: Asked | Moment = None) -> Standpoint:
+        """The same on a connection of the caller's."""
+        head = self.recorder.head().position
+        position, instant, settled = self._resolve(asked, head)
+        reader = Reader(connection, self.ledger_id, position)
+        serving = [one for one in standings(connection, self.ledger_id) if one.serving]
+        as_of = AsOf(
+            position=reader.position,
+            instant=instant,
+            settled=settled,
+            head=head,
+            views={one.name: one.version for one in serving},
+        )
+        return Standpoint(as_of, reader, self)
+
+    def event_at(self, position: int) -> Event:
+        """The event at a position of the log."""
+        (stored,) = self.recorder.read(after=position - 1, until=position, limit=1).events
+        return decode(stored.entry)
+
+    def _resolve(self, asked: Asked | Moment, head: int) -> tuple[int | None, datetime, bool]:
+        if asked is None:
+            return None, self.now(), False
+        if isinstance(asked, Moment):
+            return asked.position, asked.instant, False
+        if isinstance(asked, datetime):
+            if asked > self.now():
+                raise Invalid.field("as_of", f"{asked.isoformat()} has not come yet")
+            position, settled = self.recorder.position_at(asked)
+            return position, asked, settled
+        if asked > head:
+            raise Invalid.field("as_of", f"the ledger ends at position {head}, before {asked}")
+        if asked == 0:
+            return 0, datetime.min.replace(tzinfo=UTC), True
+        return asked, self.event_at(asked).recorded_at, True
