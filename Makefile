@@ -11,6 +11,8 @@ INSTALL := .venv/bin/python -m pip install --quiet --quiet --disable-pip-version
 COMPILE := .venv/bin/uv pip compile --quiet --universal --python-version 3.11 \
 	--generate-hashes --no-header --no-annotate --no-emit-index-url --no-emit-find-links
 TEST_WORKERS ?= 2
+# Hosts of package registries and paths of one machine; bracketed so that this line is not one.
+FORBIDDEN := 'py[p]i[.]org|python[h]osted[.]org|npm[j]s[.]|debian[.]o[r]g/|(^|[^[:alnum:]_.-])/(wo[r]k|ro[o]t)(/|$$)'
 
 .PHONY: help demo run test check bench setup lock
 .DEFAULT_GOAL := help
@@ -33,7 +35,7 @@ check: $(DEV)  ## Lint, format, types, import contracts, dead code, and what may
 	.venv/bin/mypy ledger projections api tests
 	.venv/bin/lint-imports --no-cache
 	.venv/bin/vulture
-	.venv/bin/python -m tests.docs.tracked
+	@! git grep -nIE $(FORBIDDEN) || { echo "no registry's host and no machine's path may be tracked"; exit 1; }
 
 bench: $(BENCH)  ## Measure this ledger against its references, alternately
 	.venv/bin/ledger bench all
