@@ -1,0 +1,221 @@
+"""How far each projection is: enrolment, the lead and its epoch, which build serves, waiting.
+
+One row of `ledger.projection` is one build (generation) of a projection in one ledger. Tables are
+shared by all ledgers of a database, so a generation means the same shape in each of them.
+"""
+
+import threading
+import time
+from collections.abc import Collection, Sequence
+from typing import Final
+
+import msgspec
+import psycopg
+from psycopg.rows import class_row
+
+from ledger.database import Database, Role
+from ledger.errors import ProjectorLeading, ShapeChanged, ViewBehind, ViewMissing, ViewStopped
+from projections.saving import make_tables
+from projections.tables import Projection, shape_of
+
+_PROJECTOR_LOCK: Final = 471_027
+_POLL_SECONDS_MIN: Final = 0.001
+_POLL_SECONDS_MAX: Final = 0.02
+WAIT_SECONDS_MAX: Final = 30.0
+
+
+class Standing(msgspec.Struct, frozen=True, kw_only=True):
+    """Where one build of a projection stands in one ledger."""
+
+    name: str
+    generation: int
+    version: int
+    tables: list[str]
+    position: int
+    serving: bool
+    stopped_at: int | None
+    stopped_reason: str | None
+
+    def require(self, position: int) -> None:
+        """Refuse a question as of a position that was not reached, saying why."""
+        if self.position >= position:
+            return
+        if self.stopped_at is not None:
+            raise ViewStopped(
+                f"view {self.name} stopped before position {self.stopped_at}: "
+                f"{self.stopped_reason}; ask as of an earlier position, or mend the fold and "
+                "start the projector again"
+            )
+        raise ViewBehind(
+            f"view {self.name} stands at {self.position}, not yet at {position}; "
+            "wait a moment, or ask as of an earlier position"
+        )
+
+
+STANDINGS: Final = """
+SELECT name, generation, version, tables, position, serving, stopped_at, stopped_reason
+FROM ledger.projection
+WHERE ledger_id = %s
+ORDER BY name, generation
+"""
+
+
+def standings(connection: psycopg.Connection, ledger_id: int) -> list[Standing]:
+    """Every build of every projection of the ledger, in the order of names."""
+    with connection.cursor(row_factory=class_row(Standing)) as cursor:
+        return cursor.execute(STANDINGS, (ledger_id,)).fetchall()
+
+
+TAKE_LEAD: Final = "SELECT pg_try_advisory_lock(%s, %s)"
+NEW_EPOCH: Final = """
+UPDATE ledger.projection
+SET epoch = (SELECT max(epoch) + 1 FROM ledger.projection WHERE ledger_id = %(ledger_id)s),
+    stopped_at = NULL,
+    stopped_reason = NULL
+WHERE ledger_id = %(ledger_id)s
+RETURNING epoch
+"""
+
+
+def take_lead(connection: psycopg.Connection, ledger_id: int) -> None:
+    """Lead the ledger's projections for as long as the connection lives.
+
+    `ProjectorLeading` when somebody does. The lock only keeps the peace: a leader that lost it
+    unnoticed is refused by the epoch when it saves.
+    """
+    row = connection.execute(TAKE_LEAD, (_PROJECTOR_LOCK, ledger_id)).fetchone()
+    if row is None or not row[0]:
+        raise ProjectorLeading
+
+
+def new_epoch(connection: psycopg.Connection, ledger_id: int) -> int:
+    """Shut out every earlier leader, and let stopped projections try again."""
+    row = connection.execute(NEW_EPOCH, {"ledger_id": ledger_id}).fetchone()
+    assert row is not None, "projections are enrolled before they are led"
+    return int(row[0])
+
+
+ENROL_LOCK: Final = "SELECT pg_advisory_xact_lock(%s)"
+BUILDS: Final = """
+SELECT ledger_id, generation, version, shape, serving
+FROM ledger.projection
+WHERE name = %s
+ORDER BY generation DESC
+"""
+ENROL: Final = """
+INSERT INTO ledger.projection (ledger_id, name, generation, version, tables, shape, serving)
+VALUES (%s, %s, %s, %s, %s, %s, %s)
+"""
+
+
+def enrol(connection: psycopg.Connection, ledger_id: int, projection: Projection) -> int:
+    """The generation that holds this version, made (tables and all) when there is none yet.
+
+    `ShapeChanged` when the version was built with other rows. A new version does not serve until
+    it was promoted, unless it is the first.
+    """
+    shape = shape_of(projection)
+    with connection.transaction():
+        # The same lock for all ledgers: a generation is one shape in all of them.
+        connection.execute(ENROL_LOCK, (_PROJECTOR_LOCK,))
+        builds = connection.execute(BUILDS, (projection.name,)).fetchall()
+        same = [build for build in builds if build[2] == projection.version]
+        if any(build[3] != shape for build in same):
+            raise ShapeChanged(
+                f"projection {projection.name} declares other rows than version "
+                f"{projection.version} was built with; raise its version"
+            )
+        ours = [build for build in builds if build[0] == ledger_id]
+        kept = next((int(build[1]) for build in same if build[0] == ledger_id), None)
+        if kept is not None:
+            return kept
+        generation = same[0][1] if same else max((build[1] for build in builds), default=0) + 1
+        for table in projection.tables:
+            make_tables(connection, table, generation)
+        connection.execute(
+            ENROL,
+            (
+                ledger_id,
+                projection.name,
+                generation,
+                projection.version,
+                [table.name for table in projection.tables],
+                shape,
+                not any(build[4] for build in ours),
+            ),
+        )
+    return int(generation)
+
+
+PROMOTE: Final = """
+UPDATE ledger.projection
+SET serving = (generation = %(generation)s)
+WHERE ledger_id = %(ledger_id)s AND name = %(name)s AND serving <> (generation = %(generation)s)
+"""
+
+
+def promote(connection: psycopg.Connection, ledger_id: int, name: str, generation: int) -> None:
+    """From now on this build answers; readers that began with another keep it."""
+    connection.execute(PROMOTE, {"ledger_id": ledger_id, "name": name, "generation": generation})
+
+
+class Progress:
+    """How far the serving views are, and waiting for them; shared by all threads of a process."""
+
+    def __init__(self, database: Database, ledger_id: int) -> None:
+        self._database = database
+        self._ledger_id = ledger_id
+        self._lock = threading.Lock()
+        self._polled: list[Standing] = []
+        self._polled_at = float("-inf")
+
+    def standings(self) -> list[Standing]:
+        """The builds that serve, read now."""
+        with self._database.pooled(Role.READER) as connection:
+            return [one for one in standings(connection, self._ledger_id) if one.serving]
+
+    def projected_position(self, names: Collection[str] = ()) -> int:
+        """How far all of the named projections are (all that are not stopped, if none is named).
+
+        `ViewMissing` when one was never built.
+        """
+        return min(one.position for one in _chosen(self.standings(), names))
+
+    def wait_for(self, position: int, timeout_seconds: float, names: Collection[str] = ()) -> None:
+        """Return as soon as the named projections have reached the position.
+
+        `ViewBehind` when they have not in time, `ViewStopped` at once when one never will.
+        """
+        deadline = time.monotonic() + min(timeout_seconds, WAIT_SECONDS_MAX)
+        pause = _POLL_SECONDS_MIN
+        while behind := _first_behind(_chosen(self._poll(), names), position):
+            left = deadline - time.monotonic()
+            if left <= 0 or behind.stopped_at is not None:
+                behind.require(position)
+            time.sleep(min(pause, max(left, 0)))
+            pause = min(pause * 2, _POLL_SECONDS_MAX)
+
+    def _poll(self) -> list[Standing]:
+        """The standings as read after this call began; many who wait share one query."""
+        asked = time.monotonic()
+        with self._lock:
+            if self._polled_at < asked:
+                started = time.monotonic()
+                self._polled = self.standings()
+                self._polled_at = started
+            return self._polled
+
+
+def _chosen(serving: Sequence[Standing], names: Collection[str]) -> list[Standing]:
+    chosen = [one for one in serving if (one.name in names if names else one.stopped_at is None)]
+    missing = set(names) - {one.name for one in chosen}
+    if missing or not chosen:
+        raise ViewMissing(
+            f"no view {', '.join(sorted(missing)) or 'at all'} was built for this ledger; "
+            "run `ledger project`"
+        )
+    return chosen
+
+
+def _first_behind(chosen: Sequence[Standing], position: int) -> Standing | None:
+    return next((one for one in chosen if one.position < position), None)

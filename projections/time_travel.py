@@ -1,0 +1,361 @@
+"""Rows that remember when they were true: the one idea behind every `as_of`.
+
+A row holds from the position of the fact that made it until before the position of the fact that
+changed it. The row that holds now stands in one table, every closed version in another, and a
+question as of a position asks both in one statement, so that a projector at work in between
+cannot make it see a row twice or not at all. The answer equals a replay to that position
+(tests/property/test_as_of_equals_replay.py), and costs what the same question costs now
+(`intervals.py`).
+
+Declare tables with `tables.py`; ask with `Reader`.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
+from functools import lru_cache
+from typing import Any, Final, Generic
+
+import msgspec
+import psycopg
+from psycopg import sql
+
+from ledger.errors import TooManyRows, ViewMissing
+from projections.intervals import path_to
+from projections.positions import Standing, standings
+from projections.saving import Names
+from projections.tables import Column, Key, Projection, R, Rows, Table, plain
+
+__all__ = [
+    "Column",
+    "Projection",
+    "Range",
+    "Reader",
+    "Rows",
+    "Table",
+    "Version",
+]
+
+ROWS_MAX: Final = 200_000
+"""More rows than this are no answer but an export; ask page by page (`limit`, `beyond`)."""
+
+
+class Range(msgspec.Struct, frozen=True):
+    """Values from `at_least` (inclusive) to `below` (exclusive); None leaves an end open."""
+
+    at_least: object = None
+    below: object = None
+
+
+Where = Mapping[str, Any]
+"""Column to a value, None, several values (list, tuple or set: any of them), or a `Range`."""
+
+
+class Version(msgspec.Struct, Generic[R], frozen=True):
+    """A row, and the positions between which it held; `valid_to` None: it still does."""
+
+    row: R
+    valid_from: int
+    valid_to: int | None
+
+
+class Reader:
+    """Answers as of one position of one ledger, whatever is projected meanwhile.
+
+    It keeps to the builds that served when it was made, so a caller that pages keeps its reader,
+    or makes one with the same position. `position` None: the last that every view has reached.
+    """
+
+    def __init__(
+        self, connection: psycopg.Connection, ledger_id: int, position: int | None = None
+    ) -> None:
+        self._connection = connection
+        self._ledger_id = ledger_id
+        serving = [one for one in standings(connection, ledger_id) if one.serving]
+        self._standings = {table: one for one in serving for table in one.tables}
+        going = [one.position for one in serving if one.stopped_at is None]
+        self.position: int = min(going, default=0) if position is None else position
+
+    def get(self, table: Table[R], *key: Any) -> R | None:  # noqa: ANN401
+        """The row that the key named."""
+        for row in self.get_many(table, [key]).values():
+            return row
+        return None
+
+    def get_many(self, table: Table[R], keys: Iterable[Key]) -> dict[Key, R]:
+        """The rows that the keys named, without those that named none."""
+        wanted = [tuple(plain(value) for value in key) for key in keys]
+        standing = self._standing(table)
+        if not wanted or self.position == 0:
+            return {}
+        columns = {
+            f"key_{number}": list(values) for number, values in enumerate(zip(*wanted, strict=True))
+        }
+        cursor = self._connection.execute(
+            _get(table, standing.generation),
+            {**columns, "ledger_id": self._ledger_id, "position": self.position},
+        )
+        rows = [table.decode(body) for (body,) in cursor]
+        return {table.key_of(row): row for row in rows}
+
+    def find(
+        self,
+        table: Table[R],
+        where: Where | None = None,
+        *,
+        limit: int | None = None,
+        beyond: Key | None = None,
+    ) -> list[R]:
+        """The rows that match, in the order of their keys; `beyond` a key, at most `limit`.
+
+        Columns are the table's key and indexed fields. `TooManyRows` without a limit.
+        """
+        asked = self._ask(table, where or {})
+        if asked is None:
+            return []
+        conditions, arguments, standing = asked
+        if beyond is not None:
+            arguments |= {f"beyond_{n}": plain(value) for n, value in enumerate(beyond)}
+        arguments["limit"] = ROWS_MAX + 1 if limit is None else limit
+        statement = _find(table, standing.generation, conditions, beyond=beyond is not None)
+        found = self._connection.execute(statement, arguments).fetchall()
+        if limit is None and len(found) > ROWS_MAX:
+            raise TooManyRows
+        return [table.decode(body) for (body,) in found]
+
+    def count(self, table: Table[Any], where: Where | None = None) -> int:
+        """How many rows match."""
+        return sum(self.tally(table, (), where).values())
+
+    def tally(
+        self, table: Table[Any], by: Sequence[str], where: Where | None = None
+    ) -> dict[Key, int]:
+        """How many rows match, for each combination of values of the columns `by`."""
+        asked = self._ask(table, where or {})
+        if asked is None:
+            return {}
+        conditions, arguments, standing = asked
+        _require_columns(table, by)
+        statement = _tally(table, standing.generation, conditions, tuple(by))
+        found = self._connection.execute(statement, arguments)
+        return {tuple(values): number for *values, number in found}
+
+    def versions(self, table: Table[R], *key: Any) -> list[Version[R]]:  # noqa: ANN401
+        """Everything the key named up to the position, oldest first."""
+        standing = self._standing(table)
+        arguments = {f"key_{number}": plain(value) for number, value in enumerate(key)}
+        cursor = self._connection.execute(
+            _versions(table, standing.generation),
+            {**arguments, "ledger_id": self._ledger_id, "position": self.position},
+        )
+        return [Version(table.decode(body), since, until) for body, since, until in cursor]
+
+    def _standing(self, table: Table[Any]) -> Standing:
+        standing = self._standings.get(table.name)
+        if standing is None:
+            raise ViewMissing(
+                f"view {table.name} was never built for this ledger; run `ledger project`"
+            )
+        standing.require(self.position)
+        return standing
+
+    def _ask(
+        self, table: Table[Any], where: Where
+    ) -> tuple[tuple[tuple[str, str], ...], dict[str, object], Standing] | None:
+        """Conditions, their arguments and the build to ask; None as of the empty ledger."""
+        standing = self._standing(table)
+        _require_columns(table, where)
+        if self.position == 0:
+            return None
+        conditions: list[tuple[str, str]] = []
+        arguments: dict[str, object] = {
+            "ledger_id": self._ledger_id,
+            "position": self.position,
+            "path": path_to(self.position, standing.position),
+        }
+        for name, wanted in where.items():
+            for kind, value in _conditions(wanted):
+                conditions.append((name, kind))
+                arguments[f"{name}_{kind}"] = value
+        return tuple(conditions), arguments, standing
+
+
+def _require_columns(table: Table[Any], names: Iterable[str]) -> None:
+    unknown = [name for name in names if name not in table.column_names]
+    assert not unknown, (
+        f"{table.name}: {unknown} is neither key nor index; rows are not found by it"
+    )
+
+
+def _conditions(wanted: object) -> list[tuple[str, object]]:
+    if wanted is None:
+        return [("null", None)]
+    if isinstance(wanted, Range):
+        ends = (("least", wanted.at_least), ("below", wanted.below))
+        return [(kind, plain(value)) for kind, value in ends if value is not None]
+    if isinstance(wanted, (list, tuple, AbstractSet)):
+        return [("any", [plain(value) for value in wanted])]
+    return [("is", plain(wanted))]
+
+
+_COMPARISONS: Final = {
+    "null": sql.SQL("{column} IS NULL"),
+    "least": sql.SQL("{column} >= {value}"),
+    "below": sql.SQL("{column} < {value}"),
+    "any": sql.SQL("{column} = ANY({value})"),
+    "is": sql.SQL("{column} = {value}"),
+}
+
+
+def _match(table: Table[Any], conditions: Iterable[tuple[str, str]]) -> sql.Composed:
+    types = {column.name: column.type for column in table.columns}
+    return sql.SQL("").join(
+        sql.SQL(" AND ")
+        + _COMPARISONS[kind].format(
+            column=sql.Identifier(name),
+            value=sql.Placeholder(f"{name}_{kind}")
+            + sql.SQL(f"::{types[name]}[]" if kind == "any" else f"::{types[name]}"),
+        )
+        for name, kind in conditions
+    )
+
+
+def _columns(names: Iterable[str]) -> sql.Composed:
+    return sql.SQL(", ").join(sql.Identifier(name) for name in names)
+
+
+# The newest version that began by then; it answers only if it had not ended. Taking the newest
+# first, and looking at its end after, is what keeps this one step in the index.
+GET: Final = sql.SQL("""
+SELECT found.body
+FROM unnest({arrays}) AS wanted ({key})
+CROSS JOIN LATERAL (
+    SELECT body::text AS body
+    FROM views.{current}
+    WHERE ledger_id = %(ledger_id)s AND {match} AND valid_from <= %(position)s
+    UNION ALL
+    SELECT body::text
+    FROM (
+        SELECT body, valid_to
+        FROM views.{history}
+        WHERE ledger_id = %(ledger_id)s AND {match} AND valid_from <= %(position)s
+        ORDER BY valid_from DESC
+        LIMIT 1
+    ) AS newest
+    WHERE valid_to > %(position)s
+    LIMIT 1
+) AS found
+""")
+
+
+@lru_cache(maxsize=256)
+def _get(table: Table[Any], generation: int) -> sql.Composed:
+    names = Names.of(table, generation)
+    return GET.format(
+        arrays=sql.SQL(", ").join(
+            sql.SQL(f"%(key_{number})s::{column.type}[]")
+            for number, column in enumerate(table.key_columns)
+        ),
+        key=_columns(table.key),
+        current=sql.Identifier(names.current),
+        history=sql.Identifier(names.history),
+        match=sql.SQL(" AND ").join(
+            sql.SQL("{0} = wanted.{0}").format(sql.Identifier(name)) for name in table.key
+        ),
+    )
+
+
+AS_OF: Final = sql.SQL("""
+    SELECT {columns}, body::text AS body
+    FROM views.{current}
+    WHERE ledger_id = %(ledger_id)s AND valid_from <= %(position)s{match}
+    UNION ALL
+    SELECT {columns}, body::text
+    FROM views.{history}
+    WHERE ledger_id = %(ledger_id)s AND fork = ANY(%(path)s::bigint[])
+      AND valid_from <= %(position)s AND valid_to > %(position)s{match}
+""")
+FIND: Final = sql.SQL("""
+SELECT body
+FROM ({as_of}) AS held
+{beyond}
+ORDER BY {key}
+LIMIT %(limit)s
+""")
+TALLY: Final = sql.SQL("""
+SELECT {by} count(*)
+FROM ({as_of}) AS held
+{group}
+""")
+
+
+def _as_of(
+    table: Table[Any], generation: int, conditions: Iterable[tuple[str, str]]
+) -> sql.Composed:
+    names = Names.of(table, generation)
+    return AS_OF.format(
+        columns=_columns(table.column_names),
+        current=sql.Identifier(names.current),
+        history=sql.Identifier(names.history),
+        match=_match(table, conditions),
+    )
+
+
+@lru_cache(maxsize=1024)
+def _find(
+    table: Table[Any],
+    generation: int,
+    conditions: tuple[tuple[str, str], ...],
+    *,
+    beyond: bool,
+) -> sql.Composed:
+    after = sql.SQL("WHERE ({key}) > ({values})").format(
+        key=_columns(table.key),
+        values=sql.SQL(", ").join(
+            sql.SQL(f"%(beyond_{number})s::{column.type}")
+            for number, column in enumerate(table.key_columns)
+        ),
+    )
+    return FIND.format(
+        as_of=_as_of(table, generation, conditions),
+        beyond=after if beyond else sql.SQL(""),
+        key=_columns(table.key),
+    )
+
+
+@lru_cache(maxsize=1024)
+def _tally(
+    table: Table[Any],
+    generation: int,
+    conditions: tuple[tuple[str, str], ...],
+    by: tuple[str, ...],
+) -> sql.Composed:
+    return TALLY.format(
+        as_of=_as_of(table, generation, conditions),
+        by=_columns(by) + sql.SQL(",") if by else sql.SQL(""),
+        group=sql.SQL("GROUP BY ") + _columns(by) if by else sql.SQL(""),
+    )
+
+
+VERSIONS: Final = sql.SQL("""
+SELECT body::text, valid_from, NULL::bigint AS valid_to
+FROM views.{current}
+WHERE ledger_id = %(ledger_id)s AND {match} AND valid_from <= %(position)s
+UNION ALL
+SELECT body::text, valid_from, CASE WHEN valid_to <= %(position)s THEN valid_to END
+FROM views.{history}
+WHERE ledger_id = %(ledger_id)s AND {match} AND valid_from <= %(position)s
+ORDER BY valid_from
+""")
+
+
+@lru_cache(maxsize=256)
+def _versions(table: Table[Any], generation: int) -> sql.Composed:
+    names = Names.of(table, generation)
+    return VERSIONS.format(
+        current=sql.Identifier(names.current),
+        history=sql.Identifier(names.history),
+        match=sql.SQL(" AND ").join(
+            sql.SQL(f"{{}} = %(key_{number})s::{column.type}").format(sql.Identifier(column.name))
+            for number, column in enumerate(table.key_columns)
+        ),
+    )
