@@ -75,7 +75,8 @@ class _Search:
     def __init__(
         self, history: History, obligation: Obligation, assessment: Assessment, rules: Rules
     ) -> None:
-        self._history, self._organisation = history, history.organisation
+        self._history = history
+        self._organisation = history.organisation.with_ceiling(rules.acting_ceiling)
         self._obligation, self._assessment, self._rules = obligation, assessment, rules
         self._at = assessment.due - TICK
         self._persons: list[Responsible] = []

@@ -63,7 +63,7 @@ class Background:
         """These obligations before this background, ready for the verdict."""
         history = History()
         history.rows = {**self.rows, "obligation": {one.obligation: one for one in obligations}}
-        history.organisation = self.organisation
+        history.organisation = self.organisation.with_ceiling(history.rules().acting_ceiling)
         history.position = position
         return history
 

@@ -14,7 +14,7 @@ from eventsourcing.dcb.domain import Selector
 
 from ledger.entry import Context
 from ledger.errors import NotAllowed
-from ledger.model.history import History, about
+from ledger.model.history import RULES_KEY, History, about
 from ledger.model.organisation import HEAD
 from ledger.vocabulary import OnBehalfOf, PersonRef, PostId, PostRef, Power, UnitRef, Via
 
@@ -42,7 +42,7 @@ class Standing(msgspec.Struct, frozen=True):
 
 def post_boundary(history: History, post: PostRef) -> list[Selector]:
     """What decides who is effective in a post, and to whom it delegated which powers."""
-    asked = [about("post", post)]
+    asked = [about("post", post), about("rules", RULES_KEY)]
     row = history.rows["post"].get(post)
     if row is not None:
         asked.append(about("unit", row.unit))

@@ -141,7 +141,8 @@ def demand(duty: Duty, period: Period, unit: Unit, known: Knowledge) -> Demand:
     assignment = duty.assignment(unit.unit, period.start, unit.zone)
     if assignment and not assignment.assigned:
         return _nobody("unassigned")
-    stage_then = stage(unit, period.end) if unit.level is Level.OUTLET else None
+    limits = known.rules.stage_limits
+    stage_then = stage(unit, period.end, limits) if unit.level is Level.OUTLET else None
     if not assignment and (
         reason := _excluded(terms, unit, stage_then, period, known.organisation)
     ):

@@ -119,6 +119,8 @@ class History:
         self.rows[prefix][key] = row
         if prefix in _ORGANISATION:
             self.organisation.learn(row)
+        elif prefix == "rules":
+            self.organisation.ceiling = self.rules().acting_ceiling
 
     @property
     def calendar(self) -> calendar.Calendar:

@@ -10,6 +10,8 @@ import msgspec
 
 from ledger.entry import Event
 from ledger.events.duties import RuleSetActivated
+from ledger.model.organisation import Ceiling
+from ledger.model.outlets import StageLimits
 
 ALGORITHM: Final = 1
 """The newest verdict algorithm that this program knows."""
@@ -42,6 +44,16 @@ class Rules(msgspec.Struct, frozen=True, kw_only=True):
     new_months: int = 12
     event: str = ""
     position: int = 0
+
+    @property
+    def acting_ceiling(self) -> Ceiling:
+        """How long, and how often replaced, interims may act in one vacancy (ruling 12)."""
+        return Ceiling(self.acting_months_max, self.acting_replacements_max)
+
+    @property
+    def stage_limits(self) -> StageLimits:
+        """How long outlets are preparing and new (R2)."""
+        return StageLimits(self.preparing_months, self.new_months)
 
 
 def rules_from(event: Event) -> Rules:

@@ -3,6 +3,7 @@
 import pytest
 
 from ledger.events import organisation as o
+from ledger.events.duties import RuleSetActivated
 from ledger.events.platform import ForceMajeureDeclared
 from ledger.model.organisation import Capacity, Effective, Organisation, Step
 from ledger.vocabulary import Power, Sealed, UnitKind
@@ -176,6 +177,18 @@ def test_interim_authority_lapses_after_six_months() -> None:
     assert (after.capacity, after.person) == (Capacity.VACANT, None)
     assert after.lapsed is not None
     assert after.lapsed.acting.person == "I"
+
+
+def test_the_ceiling_is_a_parameter() -> None:
+    """An activated rule set shortens the months of an interim, in this and every other answer."""
+    story = acting(Scenario(), "interim", "I", "2026-01-15 00:00", "2026-12-31 00:00")
+    rules = RuleSetActivated(
+        rules="policy", revision=1, algorithm=1, parameters={"acting_months_max": 1}
+    )
+    story.say("one month", "2026-01-20 00:00", rules)
+
+    assert effective(story, "2026-02-14 23:59").person == "I"
+    assert effective(story, "2026-02-15 00:00").lapsed is not None
 
 
 def test_extensions_and_pauses_count_towards_one_ceiling() -> None:

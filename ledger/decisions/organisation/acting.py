@@ -20,7 +20,6 @@ from ledger.model.authority import is_operator
 from ledger.model.history import RULES_KEY, History, about
 from ledger.model.organisation import Acting, ActingChange, Capacity, Interim, Post
 from ledger.model.organisation.tenure import interim, unfilled_since
-from ledger.model.rules import Rules
 from ledger.vocabulary import EventId, PostRef
 
 _NOT_YET: Final = EventId("")
@@ -152,12 +151,6 @@ class EndActing(OfActing, frozen=True, kw_only=True):
 
 
 def _interim(history: History, post: Post, at: datetime) -> Interim | None:
-    rules: Rules = history.rules()
     served = history.organisation.tenures(post.post)
-    return interim(
-        post,
-        unfilled_since(post, served, at),
-        at,
-        months_max=rules.acting_months_max,
-        replacements_max=rules.acting_replacements_max,
-    )
+    since = unfilled_since(post, served, at)
+    return interim(post, since, at, history.rules().acting_ceiling)

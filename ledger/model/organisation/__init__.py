@@ -41,7 +41,7 @@ from ledger.model.organisation.folding import (
     fold_unit,
 )
 from ledger.model.organisation.questions import HEAD, Capacity, Effective, Organisation, Step
-from ledger.model.organisation.tenure import Gap, Interim, Tenure, ever_filled, latest
+from ledger.model.organisation.tenure import Ceiling, Gap, Interim, Tenure, ever_filled, latest
 
 __all__ = [
     "HEAD",
@@ -53,6 +53,7 @@ __all__ = [
     "ActingChange",
     "Appointment",
     "Capacity",
+    "Ceiling",
     "Delegation",
     "DelegationAnswer",
     "Departure",

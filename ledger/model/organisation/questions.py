@@ -6,6 +6,7 @@ Only the management line is ever walked; the support line is listed and never cl
 """
 
 from collections.abc import Iterator, MutableMapping, Sequence
+from copy import copy
 from datetime import datetime
 from enum import StrEnum
 from typing import Final, Literal
@@ -21,7 +22,7 @@ from ledger.model.organisation.dossiers import (
     Post,
     Unit,
 )
-from ledger.model.organisation.tenure import Gap, Tenure, latest
+from ledger.model.organisation.tenure import Ceiling, Gap, Tenure, latest
 from ledger.model.organisation.tree import LINE_DEPTH_MAX, Tree
 from ledger.vocabulary import EventId, PersonRef, PostId, PostRef, Power, UnitId, UnitRef
 
@@ -85,11 +86,18 @@ class Organisation(Tree):
     ) -> None:
         super().__init__(units)
         self.posts, self.persons = posts, persons
-        self.acting_months_max = tenure.ACTING_MONTHS_MAX
-        self.acting_replacements_max = tenure.ACTING_REPLACEMENTS_MAX
+        self.ceiling = tenure.DEFAULT_CEILING
         self._posts_in: dict[str, dict[PostId, None]] = {}
         for post in posts.values():
             self.learn(post)
+
+    def with_ceiling(self, ceiling: Ceiling) -> "Organisation":
+        """The same organisation, judging interims by another ceiling."""
+        if ceiling == self.ceiling:
+            return self
+        other = copy(self)
+        other.ceiling = ceiling
+        return other
 
     def learn(self, row: Unit | Post | Person) -> None:
         """Take in a dossier in its newest version, so that questions find it."""
@@ -234,13 +242,8 @@ class Organisation(Tree):
     def _interim(self, row: Post, served: list[Tenure], at: datetime) -> tenure.Interim | None:
         if not row.acting:
             return None
-        found = tenure.interim(
-            row,
-            tenure.unfilled_since(row, served, at),
-            at,
-            months_max=self.acting_months_max,
-            replacements_max=self.acting_replacements_max,
-        )
+        since = tenure.unfilled_since(row, served, at)
+        found = tenure.interim(row, since, at, self.ceiling)
         gone = found and any(one.at <= at for one in self.departures(found.acting.person))
         return None if gone else found
 

@@ -24,11 +24,18 @@ from ledger.model.organisation.dossiers import (
 )
 from ledger.vocabulary import EventId, PersonRef
 
-ACTING_MONTHS_MAX: Final = 6
-ACTING_REPLACEMENTS_MAX: Final = 1
-
 Departures = Callable[[PersonRef], Sequence[Departure]]
 I = TypeVar("I", bound=Item)  # noqa: E741
+
+
+class Ceiling(msgspec.Struct, frozen=True):
+    """How long interims may fill one vacancy, and how often one may replace another."""
+
+    months_max: int = 6
+    replacements_max: int = 1
+
+
+DEFAULT_CEILING: Final = Ceiling()
 
 
 class Tenure(msgspec.Struct, frozen=True):
@@ -163,12 +170,7 @@ class _Span(msgspec.Struct, frozen=True):
 
 
 def interim(
-    post: Post,
-    since: datetime | None,
-    at: datetime,
-    *,
-    months_max: int = ACTING_MONTHS_MAX,
-    replacements_max: int = ACTING_REPLACEMENTS_MAX,
+    post: Post, since: datetime | None, at: datetime, ceiling: Ceiling = DEFAULT_CEILING
 ) -> Interim | None:
     """The interim appointment in force at an instant in a vacancy that began at `since`."""
     spans = _spans(post, since)
@@ -179,8 +181,8 @@ def interim(
     earlier = [one for one in spans if one.start <= span.start]
     people = [one.acting.person for one in earlier]
     changes = sum(1 for one, two in pairwise(people) if one != two)
-    over = at >= add_months(earlier[0].start, months_max) + _idle(earlier)
-    return Interim(span.acting, span.start, span.events, over or changes > replacements_max)
+    over = at >= add_months(earlier[0].start, ceiling.months_max) + _idle(earlier)
+    return Interim(span.acting, span.start, span.events, over or changes > ceiling.replacements_max)
 
 
 def _spans(post: Post, since: datetime | None) -> list[_Span]:
