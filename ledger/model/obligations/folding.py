@@ -208,7 +208,9 @@ def _due_confirmed(
     return replace(row, due_changes=(*row.due_changes, change))
 
 
-def _cancelled(row: Obligation, fact: d.ObligationCancelled, event: Event, _key: str) -> Obligation:
+def _cancelled(row: Obligation, fact: d.ObligationCancelled, event: Event, key: str) -> Obligation:
+    if key != fact.obligation:
+        return row
     gone = Cancellation(fact.cause, event.received_at, event.id, event.position, fact.replaced_by)
     return replace(row, cancellations=(*row.cancellations, gone))
 
@@ -353,5 +355,5 @@ _FOLDS: Final[dict[type[Fact], Callable[[Obligation, Any, Event, str], Obligatio
     ),
 }
 
-OBLIGATION_FACTS: Final = frozenset({d.ObligationOpened, *_FOLDS})
+OBLIGATION_FACTS: Final[frozenset[type[Fact]]] = frozenset({d.ObligationOpened, *_FOLDS})
 """The facts that an obligation's dossier is folded from."""
