@@ -125,23 +125,14 @@ def failure_of(one: Judged) -> Failure:
 def names_in(judged: Iterable[Judged], here: Standpoint, *units: str | None) -> Names:
     """What the codes in these verdicts are called, as of the standpoint."""
     codes = Gathering()
-    codes.units.update((unit, None) for unit in units if unit is not None)
+    for unit in units:
+        codes.mention(unit=unit)
     for one in judged:
-        codes.units[one.row.unit] = codes.posts[one.row.post] = codes.duties[one.row.duty] = None
+        codes.mention(unit=one.row.unit, post=one.row.post, duty=one.row.duty)
         attribution = one.verdict.attribution if one.verdict else None
         if attribution is not None:
-            _mention(codes, (*attribution.persons, *attribution.path))
+            codes.mention_all(attribution)
     return codes.names(here.background, here.moment.instant)
-
-
-def _mention(codes: Gathering, found: Iterable[Responsible | Hop]) -> None:
-    for one in found:
-        if one.post is not None:
-            codes.posts[one.post] = None
-        if one.unit is not None:
-            codes.units[one.unit] = None
-        if one.person is not None:
-            codes.persons[one.person] = None
 
 
 def _order(one: Judged) -> tuple[datetime, str, str, str]:

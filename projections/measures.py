@@ -27,7 +27,7 @@ class Ratio(msgspec.Struct, frozen=True):
     denominator: int
 
 
-class MeasureIds(msgspec.Struct, frozen=True, omit_defaults=True):
+class MeasureIds(msgspec.Struct, frozen=True):
     """The obligations behind each figure."""
 
     on_time: tuple[ObligationId, ...] = ()

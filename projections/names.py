@@ -10,6 +10,7 @@ from datetime import datetime
 import msgspec
 from msgspec.structs import replace
 
+from ledger.attribution import Attribution
 from ledger.vocabulary import Level, UnitRef
 from projections.background import Background
 
@@ -55,6 +56,31 @@ class Gathering:
         self.posts: dict[str, None] = {}
         self.duties: dict[str, None] = {}
         self.persons: dict[str, None] = {}
+
+    def mention(
+        self,
+        *,
+        unit: str | None = None,
+        post: str | None = None,
+        duty: str | None = None,
+        person: str | None = None,
+    ) -> None:
+        """Remember these codes; what is None was not mentioned."""
+        for kept, code in (
+            (self.units, unit),
+            (self.posts, post),
+            (self.duties, duty),
+            (self.persons, person),
+        ):
+            if code is not None:
+                kept[code] = None
+
+    def mention_all(self, attribution: Attribution) -> None:
+        """Remember everybody whom an attribution names."""
+        for hop in attribution.path:
+            self.mention(unit=hop.unit, post=hop.post, person=hop.person)
+        for one in attribution.persons:
+            self.mention(unit=one.unit, post=one.post, person=one.person)
 
     def names(self, background: Background, at: datetime) -> Names:
         """Their names as of an instant; a post brings its unit along."""

@@ -66,8 +66,15 @@ def parse_as_of(text: str | None) -> Asked:
 class Standpoint:
     """One moment of one ledger, open for questions; not shared between threads."""
 
-    def __init__(self, as_of: AsOf, reader: Reader, questions: "Questions") -> None:
+    def __init__(
+        self,
+        as_of: AsOf,
+        connection: psycopg.Connection,
+        reader: Reader,
+        questions: "Questions",
+    ) -> None:
         self.as_of = as_of
+        self.connection = connection
         self.reader = reader
         self.questions = questions
         self.moment = Moment(as_of.position, as_of.instant)
@@ -120,7 +127,7 @@ class Questions:
             head=head,
             views={one.name: one.version for one in serving},
         )
-        return Standpoint(as_of, reader, self)
+        return Standpoint(as_of, connection, reader, self)
 
     def event_at(self, position: int) -> Event:
         """The event at a position of the log."""
