@@ -18,7 +18,15 @@ from ledger import relief
 from ledger.events.organisation import DEFAULT_ZONE
 from ledger.model import dossier
 from ledger.model.calendar import Outage, closing_instant, local_day
-from ledger.model.expectation import Bearer, Demand, Due, Knowledge, demand, own_days
+from ledger.model.expectation import (
+    CANCELLING_CAUSES,
+    Bearer,
+    Demand,
+    Due,
+    Knowledge,
+    demand,
+    own_days,
+)
 from ledger.model.history import History
 from ledger.model.obligations import Obligation, Submission
 from ledger.model.organisation import Unit
@@ -26,6 +34,10 @@ from ledger.model.periods import Period
 from ledger.model.rules import Rules
 from ledger.relief import DueStep, Inquiry, ReliefView
 from ledger.vocabulary import EventId, Moment, ReportId
+
+
+_NOT_OWED: Final = CANCELLING_CAUSES | {"suspended"}
+"""A suspended unit owes nothing at its due, though it may still be resumed before."""
 
 
 class Outcome(StrEnum):
@@ -201,7 +213,9 @@ def _not_expected(obligation: Obligation, asked: Demand | None) -> str | None:
     if asked is None:
         return None
     bearer = Bearer.SUCCESSOR if obligation.obligation.endswith(".parent") else Bearer.OWN
-    return None if asked.bearer is bearer else asked.cause
+    if asked.bearer is bearer or asked.cause not in _NOT_OWED:
+        return None
+    return asked.cause
 
 
 def _due_before_relief(

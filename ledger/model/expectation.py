@@ -43,6 +43,12 @@ FORCE_MAJEURE_DAYS_MAX: Final = 366
 """A stop-work order without an end counts for so long; longer needs a new document."""
 
 
+CANCELLING_CAUSES: Final = frozenset(
+    {"stage", "not_working", "unit_closed", "unit_merged", "day_off"}
+)
+"""Reasons for which an open instance is owed no more; by all others it stays owed (30, R12)."""
+
+
 class Bearer(StrEnum):
     """Whose post owes: the one that the duty names, one that took over, or nobody's."""
 

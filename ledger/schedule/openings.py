@@ -11,6 +11,7 @@ from ledger.events.duties import ObligationOpened
 from ledger.model.calendar import day_start
 from ledger.model.duties import Duty
 from ledger.model.expectation import (
+    CANCELLING_CAUSES,
     Bearer,
     Demand,
     Knowledge,
@@ -26,9 +27,6 @@ from ledger.model.submitting import stated_due
 from ledger.schedule import drafting
 from ledger.schedule.drafting import Planned
 from ledger.vocabulary import FormId, ObligationId, UnitId
-
-_CANCELLING: Final = frozenset({"stage", "not_working", "unit_closed", "unit_merged", "day_off"})
-"""Reasons for which an open instance is owed no more; by all others it stays owed (30, R12)."""
 
 _LONG_NOTICE: Final = timedelta(days=31)
 """Whoever was told so long before the due had notice enough, whatever the calendar."""
@@ -79,7 +77,7 @@ class Reconciler:
             drafts += self._cancel(successor, "not_expected")
         elif asked.bearer is Bearer.SUCCESSOR:
             drafts += self._succeed(opening, asked, own, successor, next_id)
-        elif asked.cause in _CANCELLING:
+        elif asked.cause in CANCELLING_CAUSES:
             drafts += self._cancel(own, asked.cause)
             drafts += self._cancel(successor, asked.cause)
         if not drafts:
@@ -110,7 +108,7 @@ class Reconciler:
     def _reinstate(self, opening: Opening, asked: Demand, row: Obligation) -> Iterator[Draft]:
         """A cancellation of ours that proves wrong is taken back while there is still time."""
         gone = row.cancellations[-1] if row.cancellations else None
-        if gone is None or gone.cause not in _CANCELLING:
+        if gone is None or gone.cause not in CANCELLING_CAUSES:
             return
         if asked.due is not None and opening.now < max(asked.due.instant, stated_due(row)):
             yield drafting.reinstated(row, gone)
