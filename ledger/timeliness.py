@@ -35,7 +35,6 @@ from ledger.model.rules import Rules
 from ledger.relief import DueStep, Inquiry, ReliefView
 from ledger.vocabulary import EventId, Moment, ReportId
 
-
 _NOT_OWED: Final = CANCELLING_CAUSES | {"suspended"}
 """A suspended unit owes nothing at its due, though it may still be resumed before."""
 
@@ -251,7 +250,7 @@ def _moved_by(
     obligation: Obligation, unit: Unit | None, due: Due
 ) -> tuple[str, datetime, EventId | None]:
     """What a due worked out anew is owed to: the unit's own days, else the calendar (38, 40)."""
-    own = (*unit.local_days, *unit.force_majeure) if unit else ()
+    own: tuple[dossier.Item, ...] = (*unit.local_days, *unit.force_majeure) if unit else ()
     since = [one for one in own if one.position > obligation.position]
     if since:
         return "local_days", due.instant, max(since, key=lambda one: one.position).event
