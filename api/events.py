@@ -1,0 +1,232 @@
+"""The facts themselves, in their one order, each with the hash of exactly the bytes shown.
+
+`entry` stands in the answer byte for byte as the log holds it, so that whoever cuts it out can
+hash it: SHA-256 of a zero byte and the entry is `leaf_hash`. A key bound to a unit sees facts that
+concern its subtree, and asks for the subject that it means.
+"""
+
+from datetime import datetime
+from typing import Annotated, Any, Final, Literal, cast
+from uuid import UUID
+
+import msgspec
+from litestar import Response, Router, get
+from litestar.di import NamedDependency
+from litestar.params import FromPath, QueryParameter
+
+from api.auth import Permission
+from api.cursors import Cursor
+from api.problems import BadParameter
+from api.visits import View, Visit
+from ledger.errors import FieldProblem, NotFound
+from ledger.recorder import Item, Stored
+from projections.standpoint import AsOf, Standpoint
+
+PAGE_EVENTS: Final = 100
+PAGE_EVENTS_MAX: Final = 500
+SUBJECTS_MAX: Final = 20
+
+_SUBJECT: Final = r"^(dossier:)?[a-z]+:[A-Za-z0-9][A-Za-z0-9._:-]{0,119}$"
+
+
+class EventAnswer(msgspec.Struct, frozen=True):
+    """A fact: its place, its hash, and its entry byte for byte."""
+
+    position: int
+    leaf_hash: str
+    entry: dict[str, Any]
+
+
+class EventsAnswer(msgspec.Struct, frozen=True):
+    """A page of facts; `next` is the cursor of the following page, null on the last."""
+
+    events: tuple[EventAnswer, ...]
+    as_of: AsOf
+    next: str | None
+
+
+class _EventBytes(msgspec.Struct, frozen=True):
+    """`EventAnswer` with the entry's own bytes."""
+
+    position: int
+    leaf_hash: str
+    entry: msgspec.Raw
+
+    @classmethod
+    def of(cls, stored: Stored) -> "_EventBytes":
+        return cls(stored.position, stored.leaf_hash.hex(), msgspec.Raw(stored.entry))
+
+
+class _EventsBytes(msgspec.Struct, frozen=True):
+    """`EventsAnswer` with the entries' own bytes."""
+
+    events: tuple[_EventBytes, ...]
+    as_of: AsOf
+    next: str | None
+
+
+class _Filter(msgspec.Struct, frozen=True):
+    """Which facts, in which order; what a cursor is bound to."""
+
+    subject: list[Annotated[str, msgspec.Meta(pattern=_SUBJECT, max_length=160)]] | None
+    type: list[str] | None
+    since: datetime | None
+    before: datetime | None
+    order: Literal["oldest", "newest"]
+    limit: int
+
+
+LimitParameter = Annotated[
+    int, QueryParameter(ge=1, le=PAGE_EVENTS_MAX, description="Facts a page")
+]
+CursorParameter = Annotated[
+    str | None, QueryParameter(description="`next` of the page before; all else as it was")
+]
+
+
+@get(
+    "/events",
+    permission=Permission.SEE_EVENTS,
+    summary="The facts, page by page",
+    sync_to_thread=True,
+)
+def list_events(  # noqa: PLR0913, PLR0917  (one parameter a filter, given by name)
+    visit: NamedDependency[Visit],
+    view: NamedDependency[View],
+    subject: Annotated[
+        list[Annotated[str, msgspec.Meta(pattern=_SUBJECT)]] | None,
+        QueryParameter(
+            max_items=SUBJECTS_MAX,
+            description="Facts that concern any of these: `unit:330100-01`, `duty:weekly` ...",
+        ),
+    ] = None,
+    kind: Annotated[
+        list[str] | None,
+        QueryParameter(name="type", max_items=SUBJECTS_MAX, description="`report.submitted` ..."),
+    ] = None,
+    since: Annotated[
+        datetime | None, QueryParameter(description="Recorded after this instant")
+    ] = None,
+    before: Annotated[
+        datetime | None, QueryParameter(description="Recorded at or before this instant")
+    ] = None,
+    order: Annotated[
+        Literal["oldest", "newest"], QueryParameter(description="Which come first")
+    ] = "oldest",
+    limit: LimitParameter = PAGE_EVENTS,
+    cursor: CursorParameter = None,
+) -> Response[EventsAnswer]:
+    """Facts that match every filter given; repeated values of one filter are alternatives."""
+    asked = _Filter(subject, kind, since, before, order, limit)
+    _require_visible(visit, asked)
+    with visit.standing(view) as standpoint:
+        answer = page_of(visit, standpoint, asked, cursor)
+        response = visit.answer(msgspec.json.encode(answer), standpoint.as_of)
+        visit.link_next(response, answer.next)
+    response.media_type = "application/json"
+    return cast("Response[EventsAnswer]", response)
+
+
+def page_of(
+    visit: Visit, standpoint: Standpoint, asked: _Filter, cursor: str | None
+) -> _EventsBytes:
+    """The page that a cursor leads to, or the first."""
+    question = visit.address + msgspec.json.encode(asked).decode()
+    until, instant = standpoint.as_of.position, standpoint.as_of.instant.isoformat()
+    after = 0
+    backwards = asked.order == "newest"
+    if cursor is not None:
+        went = visit.opened.cursors.read(cursor, question)
+        until, instant, last = went.position, went.instant, int(went.after[0])
+        until, after = (last - 1, 0) if backwards else (until, last)
+        top = went.position
+    else:
+        top = until
+    recorder = visit.opened.recorder
+    if asked.since is not None:
+        after = max(after, recorder.position_at(_zoned("since", asked.since))[0])
+    if asked.before is not None:
+        until = min(until, recorder.position_at(_zoned("before", asked.before))[0])
+    found: list[Stored] = []
+    if until > after:
+        found = recorder.read(
+            _items(asked), after=after, until=until, limit=asked.limit + 1, backwards=backwards
+        ).events
+    more = len(found) > asked.limit
+    shown = found[: asked.limit]
+    following = None
+    if more:
+        following = visit.opened.cursors.make(Cursor(top, instant, (shown[-1].position,)), question)
+    return _EventsBytes(tuple(map(_EventBytes.of, shown)), standpoint.as_of, following)
+
+
+def _items(asked: _Filter) -> tuple[Item, ...]:
+    types = tuple(asked.type or ())
+    if asked.subject:
+        return tuple(Item(types=types, tags=(one,)) for one in dict.fromkeys(asked.subject))
+    return (Item(types=types),) if types else ()
+
+
+def _require_visible(visit: Visit, asked: _Filter) -> None:
+    """A key bound to a unit asks about subjects within it."""
+    if visit.caller.unit is None:
+        return
+    if not asked.subject:
+        message = f"name what you mean, such as unit:{visit.caller.unit}; this key is bound to it"
+        raise BadParameter(f"subject: {message}", (FieldProblem("subject", message),))
+    for one in asked.subject:
+        kind, _, key = one.removeprefix("dossier:").partition(":")
+        visit.require(kind, key)
+
+
+def _zoned(name: str, instant: datetime) -> datetime:
+    if instant.tzinfo is None:
+        message = "give the offset from UTC, such as Z or +08:00"
+        raise BadParameter(f"{name}: {message}", (FieldProblem(name, message),))
+    return instant
+
+
+@get(
+    "/events/{event:str}",
+    permission=Permission.SEE_EVENTS,
+    summary="One fact",
+    sync_to_thread=True,
+)
+def show_event(
+    visit: NamedDependency[Visit], view: NamedDependency[View], event: FromPath[str]
+) -> Response[EventAnswer]:
+    """The fact at a position, or with an id; `as_of` hides what was not yet known."""
+    with visit.standing(view) as standpoint:
+        position = _position(visit, event)
+        if not 0 < position <= standpoint.as_of.position:
+            raise NotFound(f"there is no fact {event!r} as of {standpoint.as_of.position}")
+        (stored,) = visit.opened.recorder.read(after=position - 1, until=position, limit=1).events
+        _require_seen(visit, event, stored)
+        answer = visit.answer(msgspec.json.encode(_EventBytes.of(stored)), standpoint.as_of)
+    answer.media_type = "application/json"
+    return cast("Response[EventAnswer]", answer)
+
+
+class _Tags(msgspec.Struct):
+    tags: list[str]
+
+
+def _require_seen(visit: Visit, event: str, stored: Stored) -> None:
+    if visit.caller.unit is None:
+        return
+    tags = msgspec.json.decode(stored.entry, type=_Tags).tags
+    with visit.scope() as scope:
+        if not scope.sees(tags):
+            raise NotFound(f"there is no fact {event!r} in this ledger; check the identifier")
+
+
+def _position(visit: Visit, event: str) -> int:
+    if event.isascii() and event.isdigit() and len(event) < 19:  # noqa: PLR2004  (below 2^63)
+        return int(event)
+    try:
+        return visit.opened.recorder.position_of(UUID(event)) or 0
+    except ValueError:
+        raise NotFound(f"{event!r} is neither a position nor an event's id") from None
+
+
+router: Final = Router("/", route_handlers=[list_events, show_event], tags=["events"])

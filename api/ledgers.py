@@ -1,0 +1,141 @@
+"""The ledgers that this process serves: each opened once, with all that its doors need.
+
+One database may hold many ledgers; a request names one, and everything behind it (log, views,
+keys, sealed values, clock) belongs to that one. A simulated ledger's clock goes on from its last
+fact, so that a demonstration of last year still has a "now" that moves.
+"""
+
+import asyncio
+import os
+import secrets
+import threading
+from collections.abc import Iterable
+from contextlib import suppress
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Final
+
+from api.auth import Doorkeeper
+from api.cursors import Cursors
+from ledger.access import AccessKeys
+from ledger.database import Database
+from ledger.errors import NotFound
+from ledger.log import Log
+from ledger.recorder import LedgerInfo, PostgresRecorder, find_ledger
+from ledger.sealed import PersonalKeys, SealedStore
+from ledger.settings import Settings
+from projections.positions import Progress
+from projections.standpoint import Questions
+
+SECRET_BYTES: Final = 32
+LEDGERS_MAX: Final = 64
+
+
+class LedgerClock:
+    """What time it is in a ledger: the world's, or for a simulated one its own."""
+
+    def __init__(self, last_recorded_at: datetime | None, *, simulated: bool) -> None:
+        self._offset = timedelta(0)
+        if simulated and last_recorded_at is not None:
+            self._offset = last_recorded_at - datetime.now(UTC)
+
+    def now(self) -> datetime:
+        """The ledger's instant."""
+        return self.at(datetime.now(UTC))
+
+    def at(self, instant: datetime) -> datetime:
+        """The ledger's instant when the world's clock showed `instant`."""
+        return instant + self._offset
+
+
+class OpenLedger:
+    """One ledger, ready for its doors."""
+
+    def __init__(self, database: Database, info: LedgerInfo, settings: Settings) -> None:
+        self.info = info
+        self.database = database
+        self.recorder = PostgresRecorder(database, info.ledger_id)
+        self.log = Log(self.recorder, info.name, simulated=info.simulated)
+        self.clock = LedgerClock(self.recorder.head().recorded_at, simulated=info.simulated)
+        self.keys = AccessKeys(database, info.ledger_id)
+        self.secret = secret_of(settings)
+        self.doorkeeper = Doorkeeper(
+            self.keys, info.name, self.secret, is_open=settings.console_open
+        )
+        self.cursors = Cursors(self.secret)
+        personal_keys = PersonalKeys(Path(settings.home) / "keys", info.name)
+        self.sealed = SealedStore(database, info.ledger_id, personal_keys)
+        self.questions = Questions(database, self.recorder, info.ledger_id, self.clock.now)
+        self.progress = Progress(database, info.ledger_id)
+
+    def names_of(self, persons: Iterable[str]) -> dict[str, str]:
+        """The names of the persons that have one and were not erased."""
+        with self.questions.at(None) as standpoint:
+            rows = standpoint.background.rows["person"]
+            known = [rows[one] for one in dict.fromkeys(persons) if one in rows]
+        named = [(row.person, row.registered[-1].name) for row in known if row.registered]
+        revealed = self.sealed.reveal([(name.person, name.commitment) for _, name in named])
+        return {
+            person: words
+            for (person, _), words in zip(named, revealed, strict=True)
+            if isinstance(words, str)
+        }
+
+    def close(self) -> None:
+        """Let what is being appended finish, then stop."""
+        self.recorder.close()
+
+
+class Ledgers:
+    """Opens ledgers by name, each at its first request."""
+
+    def __init__(self, database: Database, settings: Settings) -> None:
+        self.database = database
+        self.settings = settings
+        self._opened: dict[str, OpenLedger] = {}
+        self._lock = threading.Lock()
+
+    async def get(self, name: str) -> OpenLedger:
+        """An open ledger; `NotFound` where no ledger has this name."""
+        if (found := self._opened.get(name)) is not None:
+            return found
+        return await asyncio.to_thread(self.open, name)
+
+    def open(self, name: str) -> OpenLedger:
+        """The same, from a thread that may wait."""
+        with self._lock:
+            if name not in self._opened:
+                info = find_ledger(self.database, name)
+                if info is None or len(self._opened) >= LEDGERS_MAX:
+                    raise NotFound(f"there is no ledger {name!r} here; check the address")
+                self._opened[name] = OpenLedger(self.database, info, self.settings)
+            return self._opened[name]
+
+    def names(self) -> list[str]:
+        """The ledgers opened so far."""
+        return sorted(self._opened)
+
+    def close(self) -> None:
+        """Close every ledger; the database stays open."""
+        with self._lock:
+            for opened in self._opened.values():
+                opened.close()
+            self._opened.clear()
+
+
+def secret_of(settings: Settings) -> bytes:
+    """What signs sessions and cursors: LEDGER_SECRET, or a file made at the first start."""
+    if settings.secret:
+        return settings.secret.encode()
+    path = Path(settings.home) / "keys" / "door.key"
+    if path.exists():
+        return path.read_bytes()
+    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    draft = path.with_suffix(f".{secrets.token_hex(8)}")
+    with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
+        file.write(secrets.token_bytes(SECRET_BYTES))
+    # Of two processes that start together one link succeeds, and both read that file.
+    with suppress(FileExistsError):
+        os.link(draft, path)
+    draft.unlink()
+    return path.read_bytes()

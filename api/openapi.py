@@ -1,0 +1,141 @@
+"""The published schema: OpenAPI 3.1 at /schema/openapi.json, no viewer, nothing from elsewhere.
+
+What the framework leaves out of it is put in once, here: refusals are `application/problem+json`,
+bodies take no unknown fields, keys are bearer tokens, and the codes that any request can meet are
+listed everywhere. Read next: `problems.py`.
+"""
+
+from typing import Any, Final
+
+import msgspec
+from litestar import Request, Response, Router
+from litestar.exceptions import NotFoundException
+from litestar.openapi import OpenAPIConfig
+from litestar.openapi.plugins import JsonRenderPlugin
+from litestar.openapi.spec import Contact, License, Tag
+
+from api.auth import Permission
+from api.problems import PROBLEM_MEDIA_TYPE, Problem
+
+DESCRIPTION: Final = """
+Who owed which report, when it was due, who held the post, what relief was given, and what was
+known when. Every read takes `as_of` and says in `Ledger-Position` and `Ledger-As-Of` what it
+answers for; every write takes an `Idempotency-Key` and answers receipts.
+"""
+
+_READ_REFUSALS: Final = ("400", "401", "403", "404", "406", "422", "503")
+_WRITE_REFUSALS: Final = (*_READ_REFUSALS, "409", "413", "415")
+_PROBLEM_REFERENCE: Final = "#/components/schemas/Problem"
+
+
+class _Schema(JsonRenderPlugin):
+    """The JSON document, amended once."""
+
+    def __init__(self) -> None:
+        super().__init__(path="/openapi.json")
+        self._rendered: bytes | None = None
+
+    def render(self, request: Request[Any, Any, Any], openapi_schema: dict[str, Any]) -> bytes:
+        """The document as bytes, the same at every request."""
+        if self._rendered is None:
+            permissions = {
+                (route.path_format, method.lower()): handler.opt["permission"]
+                for route in request.app.routes
+                for handler in getattr(route, "route_handlers", ())
+                for method in handler.http_methods
+                if "permission" in handler.opt
+            }
+            self._rendered = msgspec.json.format(
+                msgspec.json.encode(amended(openapi_schema, permissions)), indent=2
+            )
+        return self._rendered
+
+
+def _not_found_as_problem(response: Response[Any]) -> Response[Any]:
+    """The framework answers other addresses below /schema with a page of its own."""
+    if response.status_code == 404:  # noqa: PLR2004
+        raise NotFoundException
+    return response
+
+
+OPENAPI_CONFIG: Final = OpenAPIConfig(
+    title="Responsibility ledger",
+    version="1",
+    description=DESCRIPTION.strip(),
+    license=License(name="Apache-2.0", identifier="Apache-2.0"),
+    contact=Contact(name="The operator of this ledger"),
+    tags=[
+        Tag("obligations", "Who failed to report, why, and the whole trace of it."),
+        Tag("events", "The facts themselves, in their one order."),
+        Tag("organisation", "Units, posts, holders, both lines."),
+        Tag("outlets", "The life of an outlet, from plan to opening."),
+        Tag("duties", "Standing demands, forms, rule sets."),
+        Tag("calendar", "The working calendar as facts."),
+        Tag("reports", "Submissions and what became of them."),
+        Tag("relief", "Extensions, waivers, the late channel."),
+    ],
+    render_plugins=[_Schema()],
+    openapi_router=Router(
+        "/schema",
+        route_handlers=[],
+        include_in_schema=False,
+        opt={"permission": Permission.PUBLIC, "json": False},
+        after_request=_not_found_as_problem,
+    ),
+    use_handler_docstrings=True,
+)
+
+
+def amended(
+    schema: dict[str, Any], permissions: dict[tuple[str, str], Permission]
+) -> dict[str, Any]:
+    """The framework's document, put right."""
+    components = schema.setdefault("components", {})
+    schemas: dict[str, Any] = components.setdefault("schemas", {})
+    (described,), more = msgspec.json.schema_components(
+        [Problem], ref_template="#/components/schemas/{name}"
+    )
+    assert described["$ref"] == _PROBLEM_REFERENCE, "the problem's schema has its own name"
+    schemas |= more
+    components["securitySchemes"] = {
+        "key": {"type": "http", "scheme": "bearer", "description": "An API key: `ldg_...`"}
+    }
+    for path, item in schema["paths"].items():
+        for method, operation in item.items():
+            if isinstance(operation, dict) and "responses" in operation:
+                permission = permissions.get((path, method), Permission.PUBLIC)
+                _amend_operation(operation, method, permission)
+                _close_bodies(operation, schemas)
+    return schema
+
+
+def _amend_operation(operation: dict[str, Any], method: str, permission: Permission) -> None:
+    refusals: tuple[str, ...] = _READ_REFUSALS if method == "get" else _WRITE_REFUSALS
+    if permission is Permission.PUBLIC:
+        refusals = ("400", "404", "406", "503")
+    else:
+        operation["security"] = [{"key": []}]
+        operation["x-permission"] = permission.value
+    kept = {code: one for code, one in operation["responses"].items() if code < "400"}
+    content = {PROBLEM_MEDIA_TYPE: {"schema": {"$ref": _PROBLEM_REFERENCE}}}
+    for code in sorted(refusals):
+        kept[code] = {"description": "Refused; `detail` says what to do", "content": content}
+    operation["responses"] = kept
+
+
+def _close_bodies(operation: dict[str, Any], schemas: dict[str, Any]) -> None:
+    """Everything below a request's body takes no unknown fields."""
+    pending: list[Any] = [operation.get("requestBody", {})]
+    seen: set[str] = set()
+    while pending:
+        one = pending.pop()
+        if isinstance(one, dict):
+            name = str(one.get("$ref", "")).removeprefix("#/components/schemas/")
+            if name and name in schemas and name not in seen:
+                seen.add(name)
+                pending.append(schemas[name])
+                if "properties" in schemas[name]:
+                    schemas[name]["additionalProperties"] = False
+            pending.extend(value for key, value in one.items() if key != "examples")
+        elif isinstance(one, list):
+            pending.extend(one)

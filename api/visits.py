@@ -1,0 +1,192 @@
+"""One request at one ledger: who asks, when the gate received it, and what they may reach.
+
+Routes take a `Visit` and need nothing else: it opens the standpoint that a question is asked at,
+refuses what lies outside of the caller's scope, seals personal values on the way in, reveals names
+on the way out to those who may see them, and puts on every answer what it is as of.
+"""
+
+import threading
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from typing import Annotated, Any, Final, TypeVar
+from urllib.parse import parse_qsl, urlencode
+
+import msgspec
+from litestar import Request, Response
+from litestar.params import QueryParameter
+
+from api.auth import Caller, Permission
+from api.cursors import Cursor
+from api.ledgers import OpenLedger
+from api.problems import NotYetThere
+from api.scope import Scope, named_by
+from api.wire import Seal
+from ledger.entry import Context
+from ledger.errors import ViewBehind
+from ledger.identifiers import new_fact_id
+from ledger.vocabulary import Moment, Sealed
+from projections.standpoint import AsOf, Standpoint, parse_as_of
+
+MIN_POSITION_WAIT_SECONDS: Final = 2.0
+WAITING_MAX: Final = 16
+"""Requests that wait for a position at once; the rest is told to come back."""
+
+FINDABLE: Final = "number"
+"""The personal field that a person may be found by: the employee number."""
+
+Answer = TypeVar("Answer")
+
+_waiting = threading.BoundedSemaphore(WAITING_MAX)
+
+
+class View(msgspec.Struct, frozen=True):
+    """As of what a read is asked: a position, a time, or now; and what it must have seen."""
+
+    as_of: str | None = None
+    min_position: int | None = None
+
+
+AsOfParameter = Annotated[
+    str | None,
+    QueryParameter(
+        max_length=64,
+        description="What the ledger knew then: a position (`184233`) or an RFC 3339 time with "
+        "its offset (`2026-04-01T18:00:00+08:00`); absent: now",
+    ),
+]
+MinPositionParameter = Annotated[
+    int | None,
+    QueryParameter(
+        ge=0,
+        le=2**53 - 1,
+        description="Wait, at most 2 seconds, until the views have seen this position: "
+        "with the position of a receipt one reads one's own write",
+    ),
+]
+
+
+def provide_view(as_of: AsOfParameter = None, min_position: MinPositionParameter = None) -> View:
+    """The two parameters of every read."""
+    return View(as_of, min_position)
+
+
+def provide_visit(request: Request[Any, Any, Any]) -> "Visit":
+    """The visit that the guards let in."""
+    return Visit(request)
+
+
+class Visit:
+    """One request at one ledger."""
+
+    def __init__(self, request: Request[Any, Any, Any]) -> None:
+        scope: Any = request.scope
+        self.opened: OpenLedger = scope["opened"]
+        self.caller: Caller = scope["caller"]
+        self.received_at: datetime = self.opened.clock.at(scope["received_at"])
+        self.address: str = request.url.path
+        self.sees_names = self.caller.may(Permission.SEE_NAMES)
+        self.query = parse_qsl(scope["query_string"].decode("latin-1"), keep_blank_values=True)
+
+    def link_next(self, response: Response[Answer], cursor: str | None) -> Response[Answer]:
+        """The answer with a link to its next page, if it has one."""
+        if cursor is not None:
+            kept = [pair for pair in self.query if pair[0] != "cursor"]
+            address = f"{self.address}?{urlencode([*kept, ('cursor', cursor)])}"
+            response.headers["link"] = f'<{address}>; rel="next"'
+        return response
+
+    @contextmanager
+    def standing(self, view: View) -> Iterator[Standpoint]:
+        """The standpoint that a read is asked at."""
+        if view.min_position is not None:
+            self._wait_for(view.min_position)
+        with self.opened.questions.at(parse_as_of(view.as_of)) as standpoint:
+            yield standpoint
+
+    @contextmanager
+    def standing_as_before(self, view: View, cursor: Cursor | None) -> Iterator[Standpoint]:
+        """The standpoint of a page: a following page keeps the moment of the first."""
+        if cursor is None:
+            with self.standing(view) as standpoint:
+                yield standpoint
+            return
+        moment = Moment(cursor.position, datetime.fromisoformat(cursor.instant))
+        with self.opened.questions.at(moment) as standpoint:
+            yield standpoint
+
+    @contextmanager
+    def scope(self) -> Iterator[Scope]:
+        """What the caller may reach, as things stand now, whatever the question is as of."""
+        with self.opened.questions.at(None) as standpoint:
+            yield Scope(self.caller.unit, standpoint)
+
+    def require(self, kind: str, key: str) -> None:
+        """Refuse what lies outside of the caller's scope, as if it did not exist."""
+        if self.caller.unit is not None:
+            with self.scope() as scope:
+                scope.require(kind, key)
+
+    def require_in_scope(self, data: msgspec.Struct, command: type[msgspec.Struct]) -> None:
+        """Refuse a command that names anything outside of the caller's scope."""
+        if self.caller.unit is not None:
+            with self.scope() as scope:
+                for kind, key in named_by(command, data):
+                    scope.require(kind, key)
+
+    def unit_or_own(self, unit: str | None) -> str | None:
+        """The unit asked about, else the caller's own; None: the whole ledger."""
+        if unit is None:
+            return self.caller.unit
+        self.require("unit", unit)
+        return unit
+
+    def context(self) -> Context:
+        """What decisions are told of the caller."""
+        return Context(
+            actor=self.caller.actor(),
+            received_at=self.received_at,
+            new_id=new_fact_id,
+            access=self.caller.as_access(),
+        )
+
+    def sealer(self, data: msgspec.Struct) -> Seal:
+        """Seals under the key of the person whom the command is about, else of who writes."""
+        # A system has words of its own too (why it did something); they get a key like a person's.
+        writer = self.caller.person or f"system:{self.caller.system}"
+        person = getattr(data, "person", None) or writer
+
+        def seal(field: str, words: str) -> Sealed:
+            return self.opened.sealed.seal(person, field, words, findable=field == FINDABLE)
+
+        return seal
+
+    def names(self, persons: Iterable[str | None]) -> dict[str, str]:
+        """The names of persons, for callers who may see them; the others get none."""
+        wanted = {one for one in persons if one}
+        if not wanted or not self.sees_names:
+            return {}
+        return self.opened.names_of(wanted)
+
+    def answer(self, content: Answer, as_of: AsOf, *, personal: bool = False) -> Response[Answer]:
+        """An answer that says what it is as of."""
+        return Response(content, headers=moment_headers(as_of, personal=personal))
+
+    def _wait_for(self, position: int) -> None:
+        if not _waiting.acquire(blocking=False):
+            raise NotYetThere
+        try:
+            self.opened.progress.wait_for(position, MIN_POSITION_WAIT_SECONDS)
+        except ViewBehind as error:
+            raise NotYetThere from error
+        finally:
+            _waiting.release()
+
+
+def moment_headers(as_of: AsOf, *, personal: bool) -> dict[str, str]:
+    """What every read says: the position that it knew, and the instant that it judged at."""
+    return {
+        "ledger-position": str(as_of.position),
+        "ledger-as-of": f"{as_of.instant.astimezone(UTC):%Y-%m-%dT%H:%M:%S.%fZ}",
+        "cache-control": "no-store" if personal else "private, no-cache",
+    }

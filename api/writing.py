@@ -1,0 +1,164 @@
+"""How a command comes in: one route each, made from the command itself.
+
+`POST /api/v1/{ledger}/<capability>/<command>` takes the command's fields, an `Idempotency-Key`,
+and answers receipts: where each fact stands and the hash that an auditor will find there. A
+repeated key answers the first receipts again; the fingerprint that recognises the repetition is
+keyed, because a command may hold personal words.
+Read next: `wire.py` (what callers send), `ledger/log.py` (what happens to it).
+"""
+
+import hashlib
+import hmac
+import re
+from collections.abc import Callable
+from typing import Annotated, Any, Final
+
+import msgspec
+from litestar import Response, Router, post
+from litestar.di import NamedDependency
+from litestar.handlers import HTTPRouteHandler
+from litestar.openapi.spec import Example
+from litestar.params import BodyKwarg, HeaderParameter
+
+from api.auth import Permission
+from api.problems import KeyMissing
+from api.visits import Visit
+from api.wire import sealed, wire_of
+from ledger.decisions.command import Command
+from ledger.log import Recorded
+from ledger.recorder import Receipt
+from ledger.vocabulary import EventId
+
+KEY_CHARACTERS_MIN: Final = 16
+KEY_CHARACTERS_MAX: Final = 128
+_KEY: Final = re.compile(rf"[\x21-\x7e]{{{KEY_CHARACTERS_MIN},{KEY_CHARACTERS_MAX}}}")
+
+
+class ReceiptAnswer(msgspec.Struct, frozen=True):
+    """Where a fact stands for ever; keep it: it proves that the fact was recorded."""
+
+    event_id: EventId
+    position: int
+    leaf_hash: str
+    recorded_at: str
+
+    @classmethod
+    def of(cls, receipt: Receipt) -> "ReceiptAnswer":
+        """A receipt as JSON shows it: the hash in hexadecimal."""
+        spelled = f"{receipt.recorded_at:%Y-%m-%dT%H:%M:%S.%fZ}"
+        event_id = EventId(str(receipt.event_id))
+        return cls(event_id, receipt.position, receipt.leaf_hash.hex(), spelled)
+
+
+class ReceiptsAnswer(ReceiptAnswer, frozen=True):
+    """The receipt of a command's first fact, and those of all its facts."""
+
+    receipts: tuple[ReceiptAnswer, ...]
+
+
+Prepare = Callable[[Visit, Any], msgspec.Struct]
+"""What a caller sent as what `wire_of(command)` wants, after looking up what only we know."""
+
+
+class Door(msgspec.Struct, frozen=True):
+    """A command and how it is reached: its permission, one sentence, an example of its fields."""
+
+    command: type[Command]
+    permission: Permission
+    summary: str
+    example: dict[str, Any]
+    wire: type[msgspec.Struct] | None = None
+    prepare: Prepare | None = None
+    """Where callers send something else than the command: what, and how it becomes it."""
+
+    @property
+    def path(self) -> str:
+        """`SubmitReport` is reached at `/submit-report`."""
+        return "/" + re.sub(r"(?<!^)(?=[A-Z])", "-", self.command.__name__).lower()
+
+
+def command_router(capability: str, doors: tuple[Door, ...]) -> Router:
+    """The write routes of a capability."""
+    handlers = [_route(door, capability) for door in doors]
+    return Router(f"/{capability}", route_handlers=handlers, tags=[capability])
+
+
+def _route(door: Door, capability: str) -> HTTPRouteHandler:
+    wire = door.wire or wire_of(door.command)
+
+    def handle(visit: Visit, data: Any, idempotency_key: str | None = None) -> Any:  # noqa: ANN401
+        return execute(visit, door, data, idempotency_key)
+
+    handle.__name__ = door.command.__name__
+    handle.__annotations__ = {
+        "visit": NamedDependency[Visit],
+        "data": Annotated[wire, BodyKwarg(examples=[Example(summary="usual", value=door.example)])],
+        "idempotency_key": IdempotencyKey,
+        "return": Response[ReceiptsAnswer],
+    }
+    return post(
+        door.path,
+        name=door.command.__name__,
+        operation_id=f"{capability}_{door.command.__name__}",
+        summary=door.summary,
+        description=(door.command.__doc__ or "").strip(),
+        permission=door.permission,
+        sync_to_thread=True,
+    )(handle)
+
+
+IdempotencyKey = Annotated[
+    str | None,
+    HeaderParameter(
+        name="Idempotency-Key",
+        description="16 to 128 visible characters; repeating a request under its key is harmless",
+    ),
+]
+
+
+def execute(
+    visit: Visit, door: Door, data: msgspec.Struct, key: str | None
+) -> Response[ReceiptsAnswer]:
+    """Record what a caller sent, once, however often it is sent under its key."""
+    key = accepted_key(key)
+    command = door.command
+    fingerprint = fingerprint_of(command, data, visit.opened.secret)
+    recorded = visit.opened.log.done(visit.context(), key, fingerprint)
+    if recorded is None:
+        wired = door.prepare(visit, data) if door.prepare else data
+        visit.require_in_scope(wired, command)
+        filled = sealed(wired, command, visit.sealer(wired))
+        recorded = visit.opened.log.execute(filled, visit.context(), key, fingerprint)
+    return _answer(visit, recorded)
+
+
+def accepted_key(key: str | None) -> str:
+    """An idempotency key, with or without the quotes of a structured header."""
+    plain = (key or "").strip().removeprefix('"').removesuffix('"')
+    if not _KEY.fullmatch(plain):
+        raise KeyMissing
+    return plain
+
+
+def fingerprint_of(command: type[Command], data: msgspec.Struct, secret: bytes) -> bytes:
+    """What tells a repetition from another request under the same key; reveals no words."""
+    content = msgspec.json.encode(data, order="deterministic")
+    return hmac.digest(
+        secret, b"request\0" + command.__name__.encode() + b"\0" + content, hashlib.sha256
+    )
+
+
+def _answer(visit: Visit, recorded: Recorded) -> Response[ReceiptsAnswer]:
+    receipts = tuple(ReceiptAnswer.of(one) for one in recorded.receipts)
+    first = receipts[0]
+    content = ReceiptsAnswer(
+        first.event_id, first.position, first.leaf_hash, first.recorded_at, receipts
+    )
+    headers = {
+        "location": f"/api/v1/{visit.opened.info.name}/events/{first.position}",
+        "ledger-position": str(receipts[-1].position),
+        "cache-control": "no-store",
+    }
+    if recorded.replayed:
+        headers["idempotency-replayed"] = "true"
+    return Response(content, status_code=201, headers=headers)
