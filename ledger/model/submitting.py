@@ -148,7 +148,7 @@ def report_of(row: Obligation, report: ReportId) -> Submission:
 def stated_due(row: Obligation) -> datetime:
     """The latest due that a fact about the obligation itself has stated."""
     granted = (one.due for one in row.reliefs if one.due is not None and not one.annulled_by)
-    return max(row.due, *(one.due for one in row.due_changes), *granted)
+    return max((row.due, *(one.due for one in row.due_changes), *granted))
 
 
 def _linked(history: History, row: Obligation) -> Iterator[ObligationId]:
