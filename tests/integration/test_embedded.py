@@ -139,6 +139,29 @@ def test_last_one_out_stops_it(home: Path) -> None:
     assert residents(server) == []
 
 
+def test_stops_when_its_last_user_is_killed(home: Path) -> None:
+    """A program that is killed leaves no server behind."""
+    server = EmbeddedServer(home)
+    with neighbour(home) as user:
+        assert residents(server)
+        user.kill()
+
+    assert eventually(lambda: residents(server) == [], 10)
+
+
+def test_stays_when_one_of_two_users_is_killed(home: Path) -> None:
+    """A program that is killed takes nothing away from the others."""
+    server = EmbeddedServer(home)
+    with neighbour(home) as user:
+        server.start()
+        user.kill()
+    time.sleep(0.3)
+    answer = ask(server, "SELECT 1")
+    server.close()
+
+    assert answer == 1
+
+
 def test_close_twice_is_harmless(home: Path) -> None:
     """Closing again, or before starting, does nothing."""
     server = EmbeddedServer(home)
