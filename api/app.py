@@ -26,6 +26,7 @@ from api import (
     outlets,
     relief,
     reports,
+    timeline,
 )
 from api.auth import require_permission
 from api.frame import Frame
@@ -53,6 +54,10 @@ def create_app(ledgers: Ledgers) -> Litestar:
             reports.commands,
             relief.commands,
             obligations.router,
+            organisation.router,
+            duties.router,
+            calendar.router,
+            timeline.router,
             events.router,
         ],
         dependencies={

@@ -2,9 +2,16 @@
 
 from typing import Final
 
+import msgspec
+from litestar import Response, Router, get
+from litestar.di import NamedDependency
+
 from api.auth import Permission
+from api.visits import View, Visit
 from api.writing import Door, command_router
 from ledger.decisions import calendar as c
+from ledger.model.calendar import Calendar
+from projections.standpoint import AsOf
 
 _WRITE: Final = Permission.WRITE_CALENDAR
 _YEAR: Final = {
@@ -13,6 +20,29 @@ _YEAR: Final = {
     "days_off": ["2027-01-01"],
     "makeup_days": ["2027-02-20"],
 }
+
+
+class CalendarAnswer(msgspec.Struct, frozen=True, kw_only=True):
+    """The calendar as announced so far, the years that are published, and the outages."""
+
+    as_of: AsOf
+    published: tuple[int, ...]
+    calendar: Calendar
+
+
+@get("/calendar", permission=Permission.SEE_ANSWERS, sync_to_thread=True)
+def show_calendar(
+    visit: NamedDependency[Visit], view: NamedDependency[View]
+) -> Response[CalendarAnswer]:
+    """Days off and days worked, by announcement; dues of other years are provisional."""
+    with visit.standing(view) as here:
+        calendar = here.history(()).calendar
+        published = tuple(sorted({one.year for one in calendar.announcements}))
+        answer = CalendarAnswer(as_of=here.as_of, published=published, calendar=calendar)
+        return visit.answer(answer, here.as_of)
+
+
+router: Final = Router("/", route_handlers=[show_calendar], tags=["calendar"])
 
 commands: Final = command_router(
     "calendar",

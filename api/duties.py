@@ -2,9 +2,18 @@
 
 from typing import Final
 
+import msgspec
+from litestar import Response, Router, get
+from litestar.di import NamedDependency
+from litestar.params import FromPath
+
 from api.auth import Permission
+from api.visits import View, Visit
 from api.writing import Door, command_router
 from ledger.decisions import duties as d
+from ledger.model.duties import Duty, Form
+from projections.spans import require
+from projections.standpoint import AsOf
 
 _WRITE: Final = Permission.WRITE_DUTIES
 _DUTY: Final = {
@@ -19,6 +28,47 @@ _DUTY: Final = {
     "levels": ["outlet"],
     "stages": ["new", "established"],
 }
+
+
+class DutiesAnswer(msgspec.Struct, frozen=True, kw_only=True):
+    """Every duty with all its revisions."""
+
+    as_of: AsOf
+    duties: tuple[Duty, ...]
+
+
+@get("/duties", permission=Permission.SEE_ANSWERS, sync_to_thread=True)
+def list_duties(
+    visit: NamedDependency[Visit], view: NamedDependency[View]
+) -> Response[DutiesAnswer]:
+    """What is demanded: every duty, with the terms, assignments and objections it has had."""
+    with visit.standing(view) as here:
+        rows = here.background.rows["duty"]
+        duties = tuple(rows[one] for one in sorted(rows))
+        return visit.answer(DutiesAnswer(as_of=here.as_of, duties=duties), here.as_of)
+
+
+@get("/duties/{duty:str}", permission=Permission.SEE_ANSWERS, sync_to_thread=True)
+def show_duty(
+    visit: NamedDependency[Visit], view: NamedDependency[View], duty: FromPath[str]
+) -> Response[Duty]:
+    """One duty."""
+    with visit.standing(view) as here:
+        require("duty", duty, here.background)
+        return visit.answer(here.background.rows["duty"][duty], here.as_of)
+
+
+@get("/forms/{form:str}", permission=Permission.SEE_ANSWERS, sync_to_thread=True)
+def show_form(
+    visit: NamedDependency[Visit], view: NamedDependency[View], form: FromPath[str]
+) -> Response[Form]:
+    """One form with every version of its fields."""
+    with visit.standing(view) as here:
+        require("form", form, here.background)
+        return visit.answer(here.background.rows["form"][form], here.as_of)
+
+
+router: Final = Router("/", route_handlers=[list_duties, show_duty, show_form], tags=["duties"])
 
 commands: Final = command_router(
     "duties",

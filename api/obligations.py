@@ -1,19 +1,28 @@
 """The main questions: who failed to report, why exactly, and how well reports come in."""
 
+from datetime import datetime
 from typing import Annotated, Final
 
 import msgspec
 from litestar import Response, Router, get
 from litestar.di import NamedDependency
-from litestar.params import QueryParameter
+from litestar.params import FromPath, QueryParameter
 
 from api.auth import Permission
 from api.cursors import Cursor
 from api.visits import View, Visit
+from ledger.errors import NotFound
+from ledger.model.obligations import Obligation
+from ledger.timeliness import Outcome
+from ledger.verdict import Verdict, verdict
 from ledger.vocabulary import DutyRef, ObligationId, UnitRef
 from projections.failures import PAGE_MAX, Failures, who_failed
+from projections.judging import Judged, judge
 from projections.names import with_person_names
-from projections.spans import parse_span
+from projections.obligations import OBLIGATION
+from projections.spans import obligations_of, parse_span
+from projections.standpoint import AsOf, Standpoint
+from projections.tracing import Trace, trace
 
 PeriodParameter = Annotated[
     str,
@@ -60,8 +69,8 @@ def list_failures(  # noqa: PLR0913, PLR0917  (one parameter a filter, given by 
         found = who_failed(
             here,
             parse_span(period),
-            unit=None if within is None else UnitRef(within),
-            duty=None if duty is None else DutyRef(duty),
+            unit=_unit(within),
+            duty=_duty(duty),
             limit=limit,
             after=ObligationId(str(went.after[0])) if went else None,
         )
@@ -76,4 +85,133 @@ def list_failures(  # noqa: PLR0913, PLR0917  (one parameter a filter, given by 
     return visit.link_next(visit.answer(answer, found.as_of, personal=True), following)
 
 
-router: Final = Router("/", route_handlers=[list_failures], tags=["obligations"])
+class ObligationAnswer(msgspec.Struct, frozen=True, kw_only=True):
+    """An obligation's dossier, and its outcome at the moment of the answer."""
+
+    obligation: Obligation
+    outcome: Outcome
+    due: datetime
+    received_at: datetime | None
+
+
+class ObligationsAnswer(msgspec.Struct, frozen=True, kw_only=True):
+    """A page of obligations in the order of their ids."""
+
+    as_of: AsOf
+    total: int
+    obligations: tuple[ObligationAnswer, ...]
+    next_cursor: str | None
+
+
+@get("/obligations", permission=Permission.SEE_ANSWERS, sync_to_thread=True)
+def list_obligations(  # noqa: PLR0913, PLR0917  (one parameter a filter, given by name)
+    visit: NamedDependency[Visit],
+    view: NamedDependency[View],
+    period: PeriodParameter,
+    unit: UnitParameter = None,
+    duty: DutyParameter = None,
+    limit: LimitParameter = 100,
+    cursor: CursorParameter = None,
+) -> Response[ObligationsAnswer]:
+    """Every obligation of a span of periods below a unit, met or not, with its outcome."""
+    within = visit.unit_or_own(unit)
+    question = msgspec.json.encode([visit.address, period, within, duty, limit]).decode()
+    went = visit.opened.cursors.read(cursor, question) if cursor else None
+    with visit.standing_as_before(view, went) as here:
+        rows = obligations_of(here, parse_span(period), _unit(within), _duty(duty))
+        rows.sort(key=lambda row: row.obligation)
+        last = str(went.after[0]) if went else ""
+        left = [row for row in rows if row.obligation > last]
+        judged = judge(here.history(rows), left[:limit], here.moment)
+        as_of = here.as_of
+    following = None
+    if len(left) > limit:
+        place = Cursor(as_of.position, as_of.instant.isoformat(), (left[limit - 1].obligation,))
+        following = visit.opened.cursors.make(place, question)
+    answer = ObligationsAnswer(
+        as_of=as_of,
+        total=len(rows),
+        obligations=tuple(_judged(one) for one in judged),
+        next_cursor=following,
+    )
+    return visit.link_next(visit.answer(answer, as_of), following)
+
+
+@get("/obligations/{obligation:str}", permission=Permission.SEE_ANSWERS, sync_to_thread=True)
+def show_obligation(
+    visit: NamedDependency[Visit], view: NamedDependency[View], obligation: FromPath[str]
+) -> Response[ObligationAnswer]:
+    """One obligation: what was opened, submitted, asked and granted, and its outcome."""
+    visit.require("obligation", obligation)
+    with visit.standing(view) as here:
+        row = _row(here, obligation)
+        (judged,) = judge(here.history([row]), [row], here.moment)
+        return visit.answer(_judged(judged), here.as_of)
+
+
+@get(
+    "/obligations/{obligation:str}/verdict", permission=Permission.SEE_ANSWERS, sync_to_thread=True
+)
+def show_verdict(
+    visit: NamedDependency[Visit], view: NamedDependency[View], obligation: FromPath[str]
+) -> Response[Verdict]:
+    """The verdict on one obligation: outcome, persons with roles, the path climbed, its basis."""
+    visit.require("obligation", obligation)
+    with visit.standing(view) as here:
+        row = _row(here, obligation)
+        found = verdict(here.history([row]), row.obligation, here.moment)
+        return visit.answer(found, here.as_of)
+
+
+@get("/obligations/{obligation:str}/trace", permission=Permission.SEE_ANSWERS, sync_to_thread=True)
+def show_trace(
+    visit: NamedDependency[Visit], view: NamedDependency[View], obligation: FromPath[str]
+) -> Response[Trace]:
+    """Why it was demanded, of whom, what was done, who answers, and every event it rests on."""
+    visit.require("obligation", obligation)
+    with visit.standing(view) as here:
+        found = named_trace(visit, here, obligation)
+    return visit.answer(found, found.as_of, personal=True)
+
+
+def named_trace(visit: Visit, here: Standpoint, obligation: str) -> Trace:
+    """The trace with the names of persons, where the caller may see them."""
+    found = trace(here, ObligationId(obligation))
+    names = with_person_names(found.names, visit.names(found.names.persons))
+    return msgspec.structs.replace(found, names=names)
+
+
+def _row(here: Standpoint, obligation: str) -> Obligation:
+    row = here.reader.get(OBLIGATION, obligation)
+    if row is None:
+        raise NotFound(
+            f"there is no obligation {obligation!r} in this ledger; check the identifier"
+        )
+    return row
+
+
+def _judged(one: Judged) -> ObligationAnswer:
+    return ObligationAnswer(
+        obligation=one.row, outcome=one.outcome, due=one.due, received_at=one.received_at
+    )
+
+
+def _unit(unit: str | None) -> UnitRef | None:
+    return None if unit is None else UnitRef(unit)
+
+
+def _duty(duty: str | None) -> DutyRef | None:
+    return None if duty is None else DutyRef(duty)
+
+
+router: Final = Router(
+    "/",
+    route_handlers=[
+        list_failures,
+        list_obligations,
+        show_obligation,
+        show_verdict,
+        show_trace,
+    ],
+    tags=["obligations"],
+)

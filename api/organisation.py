@@ -1,14 +1,38 @@
 """Units, posts, people, appointments and delegations: commands, then the organisation as it was."""
 
-from typing import Any, Final
+from contextlib import suppress
+from datetime import date, datetime
+from typing import Annotated, Any, Final
+
+import msgspec
+from litestar import Response, Router, get
+from litestar.di import NamedDependency
+from litestar.params import FromPath, QueryParameter
 
 from api.auth import Permission
+from api.visits import View, Visit
+from api.wire import wire_of
 from api.writing import Door, command_router
 from ledger.decisions import organisation as o
+from ledger.decisions.dated import Dated
+from ledger.errors import Invalid
+from ledger.model.organisation import Post, Unit
+from ledger.vocabulary import UnitRef
+from projections.names import with_person_names
+from projections.spans import require
+from projections.structure import DEPTH_MAX, On, Structure, organisation_on
 
 _REASON: Final = {"code": "transfer"}
 _AT: Final = "2026-04-01T00:00:00+08:00"
 _UNTIL: Final = "2026-05-01T00:00:00+08:00"
+
+OnParameter = Annotated[
+    str | None,
+    QueryParameter(
+        max_length=64,
+        description="What was in force: a business date (its end), or an instant; absent: now",
+    ),
+]
 
 
 def _door(command: type[Any], summary: str, **example: object) -> Door:
@@ -175,4 +199,98 @@ _PEOPLE: Final = (
     ),
 )
 
-commands: Final = command_router("organisation", (*_UNITS, *_POSTS, *_PEOPLE))
+
+class _Annulment(Dated, frozen=True, kw_only=True):
+    """Annul the fact at a position, for a stated reason; the log knows its type and tags."""
+
+    position: int
+
+
+def _annulment(visit: Visit, data: Any) -> o.AnnulFact:  # noqa: ANN401  (the wire of _Annulment)
+    """The command that annuls the fact at the position named."""
+    if not 0 < data.position <= visit.opened.recorder.head().position:
+        raise Invalid.field("position", "there is no fact at this position")
+    event = visit.opened.questions.event_at(data.position)
+    if visit.caller.unit is not None:
+        with visit.scope() as scope:
+            if not scope.sees(event.tags):
+                raise Invalid.field("position", "there is no fact at this position")
+    shared = {name: getattr(data, name) for name in Dated.__struct_fields__}
+    return o.AnnulFact(
+        annulled=event.id, annulled_type=event.type, tags=tuple(event.tags), **shared
+    )
+
+
+_ANNUL: Final = Door(
+    o.AnnulFact,
+    Permission.WRITE_ORGANISATION,
+    "Annul a fact that was entered by mistake",
+    {"position": 1204, "reason": {"code": "entered_by_mistake"}},
+    wire=wire_of(_Annulment),
+    prepare=_annulment,
+)
+
+commands: Final = command_router("organisation", (*_UNITS, *_POSTS, *_PEOPLE, _ANNUL))
+
+
+@get("/organisation", permission=Permission.SEE_ORGANISATION, sync_to_thread=True)
+def show_organisation(  # noqa: PLR0913, PLR0917  (one parameter a filter, given by name)
+    visit: NamedDependency[Visit],
+    view: NamedDependency[View],
+    on: OnParameter = None,
+    unit: Annotated[
+        str | None, QueryParameter(max_length=40, description="A unit and all below; absent: all")
+    ] = None,
+    depth: Annotated[
+        int, QueryParameter(ge=0, le=DEPTH_MAX, description="Levels below the unit")
+    ] = 2,
+    ended: Annotated[bool, QueryParameter(description="Closed units too")] = False,
+) -> Response[Structure]:
+    """Units, posts and who was effective in them, on a date, as known at `as_of`."""
+    within = visit.unit_or_own(unit)
+    top = None if within is None else UnitRef(within)
+    with visit.standing(view) as here:
+        found = organisation_on(here, parse_on(on), unit=top, depth=depth, ended=ended)
+    names = with_person_names(found.names, visit.names(found.names.persons))
+    found = msgspec.structs.replace(found, names=names)
+    return visit.answer(found, found.as_of, personal=True)
+
+
+@get("/units/{unit:str}", permission=Permission.SEE_ORGANISATION, sync_to_thread=True)
+def show_unit(
+    visit: NamedDependency[Visit], view: NamedDependency[View], unit: FromPath[str]
+) -> Response[Unit]:
+    """A unit's dossier: every name, parent, opening, closing and support it has had."""
+    visit.require("unit", unit)
+    with visit.standing(view) as here:
+        require("unit", unit, here.background)
+        return visit.answer(here.background.rows["unit"][unit], here.as_of)
+
+
+@get("/posts/{post:str}", permission=Permission.SEE_ORGANISATION, sync_to_thread=True)
+def show_post(
+    visit: NamedDependency[Visit], view: NamedDependency[View], post: FromPath[str]
+) -> Response[Post]:
+    """A post's dossier: everybody who held it, acted in it, or was lent its powers."""
+    visit.require("post", post)
+    with visit.standing(view) as here:
+        require("post", post, here.background)
+        return visit.answer(here.background.rows["post"][post], here.as_of)
+
+
+def parse_on(text: str | None) -> On:
+    """A date, or an instant with its offset; `Invalid` for anything else."""
+    if not text:
+        return None
+    with suppress(ValueError):
+        return date.fromisoformat(text)
+    with suppress(ValueError):
+        instant = datetime.fromisoformat(text)
+        if instant.tzinfo is not None:
+            return instant
+    raise Invalid.field("on", f"{text!r} is neither a date (2026-04-01) nor a time with its offset")
+
+
+router: Final = Router(
+    "/", route_handlers=[show_organisation, show_unit, show_post], tags=["organisation"]
+)

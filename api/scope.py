@@ -7,7 +7,7 @@ Duties, forms, the calendar and the rules belong to everybody.
 
 import types
 from collections.abc import Iterable, Iterator
-from functools import cache
+from functools import cache, cached_property
 from typing import Any, Final, Union, get_args, get_origin, get_type_hints
 
 import msgspec
@@ -23,6 +23,7 @@ from ledger.vocabulary import (
     UnitRef,
 )
 from projections.obligations import OBLIGATION
+from projections.spans import Placements
 from projections.standpoint import Standpoint
 
 KINDS: Final[dict[object, str]] = {
@@ -46,12 +47,17 @@ class Scope:
         self.unit = unit
         self._standpoint = standpoint
 
+    @cached_property
     def units(self) -> frozenset[UnitRef]:
         """Every unit within; only for keys that are bound to one."""
         assert self.unit is not None, "a key for the whole ledger has no list of units"
         organisation = self._standpoint.background.organisation
         at = self._standpoint.as_of.instant
-        return frozenset(organisation.subtree(self.unit, at)) | {self.unit}
+        below = frozenset(organisation.subtree(self.unit, at)) | {self.unit}
+        # A coach sees whom the coach's unit supports; what may be done there, decisions say.
+        units = map(UnitRef, organisation.units)
+        supported = (one for one in units if not below.isdisjoint(organisation.supports(one, at)))
+        return below | frozenset(supported)
 
     def require(self, kind: str, key: str) -> None:
         """Refuse what lies outside exactly as if there were no such thing."""
@@ -62,8 +68,10 @@ class Scope:
         """Whether the thing lies within; what does not exist is left to whoever looks it up."""
         if self.unit is None or kind in EVERYBODYS:
             return True
+        if kind == "obligation":
+            return self._reaches_obligation(key)
         owners = self._units_of(kind, key)
-        return owners is None or not owners.isdisjoint(self.units())
+        return owners is None or not owners.isdisjoint(self.units)
 
     def sees(self, tags: Iterable[str]) -> bool:
         """Whether a fact with these tags is visible: one that it concerns lies within."""
@@ -75,6 +83,15 @@ class Scope:
             return any(kind in EVERYBODYS for kind, _ in named)
         return any(self.reaches(kind, key) for kind, key in placed)
 
+    def _reaches_obligation(self, key: str) -> bool:
+        """An obligation stays visible to the line that its unit stood in when it was due."""
+        row = self._standpoint.reader.get(OBLIGATION, key)
+        if row is None or row.unit in self.units:
+            return True
+        assert self.unit is not None, "a key for the whole ledger reaches everything"
+        organisation = self._standpoint.background.organisation
+        return Placements(organisation, self.unit).held(row.unit, row.due)
+
     def _units_of(self, kind: str, key: str) -> set[UnitRef] | None:
         """The units that a thing belongs to; None where there is no such thing."""
         rows = self._standpoint.background.rows
@@ -82,9 +99,6 @@ class Scope:
             return {UnitRef(key)} if key in rows["unit"] else None
         if kind == "post":
             return {rows["post"][key].unit} if key in rows["post"] else None
-        if kind == "obligation":
-            row = self._standpoint.reader.get(OBLIGATION, key)
-            return {row.unit} if row else None
         if kind == "person":
             if key not in rows["person"]:
                 return None

@@ -1,0 +1,86 @@
+"""What a subject has been through: every fact about one unit, post, person, duty or obligation."""
+
+from typing import Annotated, Any, Final, Literal, cast
+
+import msgspec
+from litestar import Response, Router, get
+from litestar.di import NamedDependency
+from litestar.params import FromPath, QueryParameter
+
+from api.auth import Permission
+from api.cursors import Cursor
+from api.visits import View, Visit
+from projections.citing import Citation
+from projections.standpoint import AsOf
+from projections.timeline import PAGE_MAX, timeline
+
+TYPES_MAX: Final = 20
+
+
+class ToldAnswer(Citation, frozen=True, kw_only=True):
+    """A fact: its citation, and its entry byte for byte."""
+
+    entry: dict[str, Any]
+
+
+class TimelineAnswer(msgspec.Struct, frozen=True, kw_only=True):
+    """A page of a subject's facts; `next_cursor` leads to the following one."""
+
+    as_of: AsOf
+    subject: str
+    events: tuple[ToldAnswer, ...]
+    next_cursor: str | None
+
+
+class _TimelineBytes(msgspec.Struct, frozen=True, kw_only=True):
+    """`TimelineAnswer` with the entries' own bytes."""
+
+    as_of: AsOf
+    subject: str
+    events: tuple[Any, ...]
+    next_cursor: str | None
+
+
+@get("/timeline/{subject:str}", permission=Permission.SEE_EVENTS, sync_to_thread=True)
+def show_timeline(  # noqa: PLR0913, PLR0917  (one parameter a filter, given by name)
+    visit: NamedDependency[Visit],
+    view: NamedDependency[View],
+    subject: FromPath[str],
+    kind: Annotated[
+        list[str] | None,
+        QueryParameter(name="type", max_items=TYPES_MAX, description="Only facts of these types"),
+    ] = None,
+    order: Annotated[
+        Literal["oldest", "newest"], QueryParameter(description="Which come first")
+    ] = "oldest",
+    limit: Annotated[int, QueryParameter(ge=1, le=PAGE_MAX, description="Facts a page")] = 100,
+    cursor: Annotated[str | None, QueryParameter(description="`next_cursor` of before")] = None,
+) -> Response[TimelineAnswer]:
+    """Every fact tagged with the subject: `unit:330100-01`, `post:...`, `obligation:...`."""
+    prefix, _, key = subject.partition(":")
+    visit.require(prefix, key)
+    question = msgspec.json.encode([visit.address, kind, order, limit]).decode()
+    went = visit.opened.cursors.read(cursor, question) if cursor else None
+    with visit.standing_as_before(view, went) as here:
+        found = timeline(
+            here.questions,
+            here.as_of,
+            subject,
+            types=tuple(kind or ()),
+            beyond=int(went.after[0]) if went else None,
+            limit=limit,
+            backwards=order == "newest",
+        )
+    following = None
+    if found.next is not None:
+        place = Cursor(found.as_of.position, found.as_of.instant.isoformat(), (found.next,))
+        following = visit.opened.cursors.make(place, question)
+    answer = _TimelineBytes(
+        as_of=found.as_of, subject=subject, events=found.events, next_cursor=following
+    )
+    response = visit.answer(msgspec.json.encode(answer), found.as_of)
+    response.media_type = "application/json"
+    return cast("Response[TimelineAnswer]", visit.link_next(response, following))
+
+
+router: Final = Router("/", route_handlers=[show_timeline], tags=["events"])

@@ -1,0 +1,61 @@
+"""A ledger's beginning: its row in the database, and its first fact, which says what it is.
+
+The first fact names the ledger and says whether its clock is real or simulated, so that every
+copy of the log says so too. Founding twice, or in two processes at once, founds one ledger.
+"""
+
+from datetime import datetime
+
+from ledger.codec import encode
+from ledger.database import Database
+from ledger.entry import Context, Draft, envelope_of, tags_of
+from ledger.errors import ConditionFailed, Conflict
+from ledger.events.platform import LedgerCreated
+from ledger.identifiers import new_fact_id
+from ledger.recorder import (
+    AppendRequest,
+    Condition,
+    LedgerInfo,
+    PostgresRecorder,
+    create_ledger,
+    find_ledger,
+)
+from ledger.vocabulary import Actor, Via
+
+
+def found_ledger(database: Database, name: str, *, simulated: bool, now: datetime) -> LedgerInfo:
+    """The ledger of this name, made if there is none; `Conflict` if it has the other clock."""
+    info = find_ledger(database, name)
+    if info is None:
+        create_ledger(database, name, simulated=simulated)
+        info = find_ledger(database, name)
+        assert info is not None, "a ledger that was made is found"
+    if info.simulated != simulated:
+        kind = "simulated" if info.simulated else "real"
+        raise Conflict(f"ledger {name} has a {kind} clock; choose another name")
+    recorder = PostgresRecorder(database, info.ledger_id)
+    try:
+        if recorder.head().position == 0:
+            _record_first(recorder, info, now)
+    finally:
+        recorder.close()
+    return info
+
+
+def _record_first(recorder: PostgresRecorder, info: LedgerInfo, now: datetime) -> None:
+    context = Context(
+        actor=Actor(via=Via.OPERATOR, system="ledger"), received_at=now, new_id=new_fact_id
+    )
+    fact = LedgerCreated(name=info.name, clock="simulated" if info.simulated else "real")
+    draft = Draft(fact=fact)
+    event = encode(draft.fact, envelope_of(draft, context), tags_of(draft), info.name)
+    request = AppendRequest(
+        events=(event,),
+        condition=Condition((), after=0),
+        recorded_at=now if info.simulated else None,
+    )
+    try:
+        recorder.append_one(request)
+    except ConditionFailed:
+        # Another process founded it at this moment: one first fact is enough.
+        return
