@@ -58,6 +58,7 @@ class Outage(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     outage: str
     started_at: datetime
     ended_at: datetime
+    declared_by: str | None = None
     announced: bool = False
     ratified_by: EventId | None = None
 
@@ -155,6 +156,7 @@ def _outage(fact: OutageDeclared, event: Event) -> Outage:
         outage=fact.outage,
         started_at=fact.started_at,
         ended_at=fact.ended_at,
+        declared_by=event.actor.person or event.actor.system,
         announced=fact.announced,
     )
 
