@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from ledger.model.history import History
 from ledger.model.obligations import Obligation
-from ledger.model.organisation import Organisation
+from ledger.model.organisation import Organisation, Post
 from projections.calendar import CALENDARS
 from projections.dossiers import Shape
 from projections.duties import DUTIES
@@ -36,8 +36,18 @@ class Background:
 
     def __init__(self, edition: int, rows: dict[str, dict[str, Any]]) -> None:
         self.edition = edition
-        self.rows = rows
+        # Of two posts with one role the first established answers, as in a replay.
+        self.rows = rows | {"post": dict(sorted(rows["post"].items(), key=_established))}
+        rows = self.rows
         self.organisation = Organisation(rows["unit"], rows["post"], rows["person"])
+
+    @cached_property
+    def posts_in(self) -> dict[str, list[str]]:
+        """The posts of each unit."""
+        found: dict[str, list[str]] = {}
+        for post in self.rows["post"].values():
+            found.setdefault(post.unit, []).append(post.post)
+        return found
 
     @cached_property
     def _ever_below(self) -> dict[str, list[str]]:
@@ -89,6 +99,11 @@ class Backgrounds:
             while len(self._kept) > KEPT_MAX:
                 self._kept.popitem(last=False)
         return loaded
+
+
+def _established(item: tuple[str, Post]) -> int:
+    life = item[1].life
+    return life[0].position if life else 0
 
 
 def _load(reader: Reader, edition: int) -> Background:

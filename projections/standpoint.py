@@ -129,6 +129,12 @@ class Questions:
         )
         return Standpoint(as_of, connection, reader, self)
 
+    def resolve(self, asked: int | datetime) -> tuple[int, datetime]:
+        """The position and the instant that a position or a time means."""
+        position, instant, _ = self._resolve(asked, self.recorder.head().position)
+        assert position is not None, "only now has no position of its own"
+        return position, instant
+
     def event_at(self, position: int) -> Event:
         """The event at a position of the log."""
         (stored,) = self.recorder.read(after=position - 1, until=position, limit=1).events

@@ -149,6 +149,31 @@ class Reader:
         )
         return [Version(table.decode(body), since, until) for body, since, until in cursor]
 
+    def changes(
+        self, table: Table[R], keys: Iterable[Key], since: int
+    ) -> dict[Key, list[Version[R]]]:
+        """What those of the keys named that changed after `since`, from then on, oldest first.
+
+        The version that held at `since` comes first, if there was one; keys that name the same as
+        then are left out.
+        """
+        wanted = [tuple(plain(value) for value in key) for key in keys]
+        standing = self._standing(table)
+        if not wanted or self.position <= since:
+            return {}
+        columns = {
+            f"key_{number}": list(values) for number, values in enumerate(zip(*wanted, strict=True))
+        }
+        arguments = {"ledger_id": self._ledger_id, "position": self.position, "since": since}
+        cursor = self._connection.execute(
+            _changes(table, standing.generation), {**columns, **arguments}
+        )
+        found: dict[Key, list[Version[R]]] = {}
+        for body, valid_from, valid_to in cursor:
+            row = table.decode(body)
+            found.setdefault(table.key_of(row), []).append(Version(row, valid_from, valid_to))
+        return found
+
     def _standing(self, table: Table[Any]) -> Standing:
         standing = self._standings.get(table.name)
         if standing is None:
@@ -357,5 +382,40 @@ def _versions(table: Table[Any], generation: int) -> sql.Composed:
         match=sql.SQL(" AND ").join(
             sql.SQL(f"{{}} = %(key_{number})s::{column.type}").format(sql.Identifier(column.name))
             for number, column in enumerate(table.key_columns)
+        ),
+    )
+
+
+CHANGES: Final = sql.SQL("""
+SELECT found.body, found.valid_from, found.valid_to
+FROM unnest({arrays}) AS wanted ({key})
+CROSS JOIN LATERAL (
+    SELECT body::text AS body, valid_from, NULL::bigint AS valid_to
+    FROM views.{current}
+    WHERE ledger_id = %(ledger_id)s AND {match}
+      AND valid_from > %(since)s AND valid_from <= %(position)s
+    UNION ALL
+    SELECT body::text, valid_from, CASE WHEN valid_to <= %(position)s THEN valid_to END
+    FROM views.{history}
+    WHERE ledger_id = %(ledger_id)s AND {match}
+      AND valid_to > %(since)s AND valid_from <= %(position)s
+) AS found
+ORDER BY found.valid_from
+""")
+
+
+@lru_cache(maxsize=256)
+def _changes(table: Table[Any], generation: int) -> sql.Composed:
+    names = Names.of(table, generation)
+    return CHANGES.format(
+        arrays=sql.SQL(", ").join(
+            sql.SQL(f"%(key_{number})s::{column.type}[]")
+            for number, column in enumerate(table.key_columns)
+        ),
+        key=_columns(table.key),
+        current=sql.Identifier(names.current),
+        history=sql.Identifier(names.history),
+        match=sql.SQL(" AND ").join(
+            sql.SQL("{0} = wanted.{0}").format(sql.Identifier(name)) for name in table.key
         ),
     )
