@@ -12,12 +12,13 @@ from ledger.calendar_seed import seeded_calendar
 from ledger.decisions import duties, organisation, outlets
 from ledger.decisions.command import Command
 from ledger.decisions.reports import SubmitReport
-from ledger.entry import Event, envelope_of, tags_of
+from ledger.entry import Envelope, Event, envelope_of, tags_of
 from ledger.events.duties import DueRule, FormField
+from ledger.events.fact import Fact
 from ledger.model.history import History
 from ledger.model.obligations import Obligation
-from ledger.schedule import Planner, clock_context
-from ledger.vocabulary import Cadence, Level, Sealed, Stage
+from ledger.schedule import Planned, Planner, clock_context
+from ledger.vocabulary import Actor, Cadence, EventId, Level, Sealed, Stage, Via
 from tests.deciding import Deciding
 
 ZONE = ZoneInfo("Asia/Shanghai")
@@ -75,17 +76,7 @@ class World(Deciding):
         recorded: list[Event] = []
         for planned in self.planner.run(at):
             for one in planned:
-                context = clock_context(one.at)
-                events = [
-                    Event(
-                        draft.fact,
-                        envelope_of(draft, context),
-                        tags_of(draft),
-                        len(self.events) + place,
-                        one.at,
-                    )
-                    for place, draft in enumerate(one.drafts, 1)
-                ]
+                events = events_of(one, len(self.events))
                 self.events.extend(events)
                 self._hear(events)
                 recorded += events
@@ -130,6 +121,19 @@ class World(Deciding):
         command = SubmitReport(obligation=obligation, form_revision=1, content={"headcount": 7})
         return self.person(by, command, at=wall(at))
 
+    def record(self, fact: Fact, *, received: str, at: str, by: str = "O-boss") -> Event:
+        """A fact recorded at `at` that was received earlier: queued, or imported."""
+        self.until(at)
+        envelope = Envelope(
+            id=EventId(f"recorded-{len(self.events)}"),
+            received_at=wall(received),
+            actor=Actor(via=Via.API, person=by),
+        )
+        event = Event(fact, envelope, fact.tags(), len(self.events) + 1, self.now)
+        self.events.append(event)
+        self._hear([event])
+        return event
+
     def said(self, obligation: str) -> list[str]:
         """What the log says about an obligation, in order: the types of its events."""
         tag = f"obligation:{obligation}"
@@ -143,6 +147,15 @@ class World(Deciding):
         """The ids of everything that was opened and is not cancelled."""
         rows = self.known.rows["obligation"].values()
         return [row.obligation for row in rows if not row.cancellations]
+
+
+def events_of(planned: Planned, position: int) -> list[Event]:
+    """What the clock planned, as it is recorded after a position."""
+    context = clock_context(planned.at)
+    return [
+        Event(one.fact, envelope_of(one, context), tags_of(one), position + place, planned.at)
+        for place, one in enumerate(planned.drafts, 1)
+    ]
 
 
 def form(code: str = "F") -> duties.PublishForm:
