@@ -6,12 +6,13 @@ Read next: `questions.py`, which asks these of a whole organisation.
 """
 
 from calendar import monthrange
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import date, datetime, timedelta
 from itertools import pairwise
 from typing import Final, TypeVar
 
 import msgspec
+from msgspec.structs import replace
 
 from ledger.model.organisation.dossiers import (
     Acting,
@@ -39,9 +40,14 @@ DEFAULT_CEILING: Final = Ceiling()
 
 
 class Tenure(msgspec.Struct, frozen=True):
-    """An appointment with the end it really had: `[start, end)`, and what ended it."""
+    """An appointment with the end it really had: `[start, end)`, and what ended it.
+
+    `first` is the appointment with which this person's unbroken service in the post began: a
+    renewal before or at the end of a term breaks nothing.
+    """
 
     appointment: Appointment
+    first: Appointment
     end: datetime | None = None
     ended_by: EventId | None = None
     cause: str | None = None
@@ -102,23 +108,42 @@ def add_months(day: D, months: int) -> D:
 
 def tenures(post: Post, departures: Departures) -> list[Tenure]:
     """Every appointment to the post with its real end, by start."""
-    found = [_tenure(post, one, departures(one.person)) for one in post.appointments]
-    return sorted(
-        (one for one in found if one.end is None or one.start < one.end),
-        key=lambda one: (one.start, one.appointment.position),
-    )
+    stated = [_tenure(post, one, departures(one.person)) for one in post.appointments]
+    found: list[Tenure] = []
+    for one in sorted(stated, key=lambda one: (one.start, one.appointment.position)):
+        if one.end is None or one.start < one.end:
+            before = next((two for two in reversed(found) if _is_renewed(two, one)), None)
+            found.append(replace(one, first=before.first) if before else one)
+    return found
+
+
+def _is_renewed(before: Tenure, by: Tenure) -> bool:
+    """Whether a tenure goes on where another of the same person has not broken off."""
+    if before.person != by.person:
+        return False
+    ran_out = before.end == by.start and before.cause == _TERM
+    return ran_out or before.end is None or before.end > by.start
 
 
 def _tenure(post: Post, one: Appointment, departures: Sequence[Departure]) -> Tenure:
-    start = (one.start, one.position)
-    tenure = Tenure(one, one.until, one.event if one.until else None, _TERM if one.until else None)
-    own = (relief for relief in post.reliefs if relief.person == one.person)
-    endings: tuple[Relief | Departure, ...] = (*own, *departures)
-    for ending in endings:
-        after_start = (ending.at, ending.position) > start
-        if after_start and (tenure.end is None or ending.at < tenure.end):
-            tenure = Tenure(one, ending.at, ending.event, ending.cause)
+    term = (one.until, one.event, _TERM) if one.until else ()
+    tenure = Tenure(one, one, *term)
+    for ending in _endings(post, one, departures):
+        # Who has left the company by then never takes the post; nobody comes back under one id.
+        at = max(ending.at, one.start)
+        if tenure.end is None or at < tenure.end:
+            tenure = Tenure(one, one, at, ending.event, ending.cause)
     return tenure
+
+
+def _endings(
+    post: Post, one: Appointment, departures: Sequence[Departure]
+) -> Iterator[Relief | Departure]:
+    yield from departures
+    for relief in post.reliefs:
+        after = (relief.at, relief.position) > (one.start, one.position)
+        if after and relief.person == one.person:
+            yield relief
 
 
 _TERM: Final = "term"
@@ -142,8 +167,11 @@ def gap(served: Sequence[Tenure], at: datetime) -> Gap | None:
 
 def suspension(post: Post, tenure: Tenure, at: datetime) -> Suspension | None:
     """The suspension of this holder in force at an instant, if any."""
+    began = (tenure.first.start, tenure.first.position)
     own = (
-        one for one in post.suspensions if one.person == tenure.person and one.at >= tenure.start
+        one
+        for one in post.suspensions
+        if one.person == tenure.person and (one.at, one.position) > began
     )
     found = latest(own, at)
     return found if found and found.suspended else None
