@@ -6,7 +6,7 @@ from ledger.events.fact import Fact
 from ledger.vocabulary import DutyId, PostId, UnitId
 
 
-class FindingMissedDetected(Fact):
+class FindingMissedDetected(Fact, frozen=True, kw_only=True):
     """An expectation was never opened: the platform's owner failed, not the unit (ruling 67)."""
 
     TOPIC: ClassVar[str] = "finding.missed_detected"

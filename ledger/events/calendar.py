@@ -7,7 +7,7 @@ from ledger.events.fact import Fact
 from ledger.vocabulary import CalendarId, UnitId
 
 
-class CalendarPublished(Fact):
+class CalendarPublished(Fact, frozen=True, kw_only=True):
     """A year's days off and make-up working days, as announced; weekends are implied."""
 
     TOPIC: ClassVar[str] = "calendar.published"
@@ -19,7 +19,7 @@ class CalendarPublished(Fact):
     makeup_days: tuple[date, ...]
 
 
-class CalendarRevised(Fact):
+class CalendarRevised(Fact, frozen=True, kw_only=True):
     """The announcement changed: the whole year again; dues may only move later (ruling 38)."""
 
     TOPIC: ClassVar[str] = "calendar.revised"
@@ -31,7 +31,7 @@ class CalendarRevised(Fact):
     makeup_days: tuple[date, ...]
 
 
-class CalendarLocalDaySet(Fact):
+class CalendarLocalDaySet(Fact, frozen=True, kw_only=True):
     """A day off (or a working day) for listed units only, by document number (ruling 40)."""
 
     TOPIC: ClassVar[str] = "calendar.local_day_set"

@@ -32,7 +32,7 @@ FieldKind = Literal["integer", "decimal", "text", "date", "choice", "boolean"]
 ExpectationPolicy = Literal["alive_at_due", "any_overlap", "whole_period"]
 
 
-class DutyFact(Fact):
+class DutyFact(Fact, frozen=True, kw_only=True):
     """A fact that says what a duty is, apart from the obligations it opens."""
 
     DOSSIERS: ClassVar[tuple[str, ...]] = ("duty",)
@@ -64,7 +64,7 @@ class DueRule(msgspec.Struct, frozen=True, omit_defaults=True):
     time: str = "18:00"
 
 
-class FormPublished(Fact):
+class FormPublished(Fact, frozen=True, kw_only=True):
     """A version of a report's fields; either version is accepted until the period ends (60)."""
 
     TOPIC: ClassVar[str] = "form.published"
@@ -75,7 +75,7 @@ class FormPublished(Fact):
     fields: tuple[FormField, ...]
 
 
-class DutyPublished(DutyFact):
+class DutyPublished(DutyFact, frozen=True, kw_only=True):
     """A standing demand of kind report: who reports what, how often, due when, in which stages.
 
     It applies to every unit below `scope` on the management line with one of `levels` (and, for
@@ -102,7 +102,7 @@ class DutyPublished(DutyFact):
     first_period: date | None = None
 
 
-class DutyRevised(DutyFact):
+class DutyRevised(DutyFact, frozen=True, kw_only=True):
     """The duty in its new shape, for obligations opened from now on."""
 
     TOPIC: ClassVar[str] = "duty.revised"
@@ -124,14 +124,14 @@ class DutyRevised(DutyFact):
     first_period: date | None = None
 
 
-class DutyRetired(DutyFact):
+class DutyRetired(DutyFact, frozen=True, kw_only=True):
     """The duty opens nothing any more; what is open stays owed."""
 
     TOPIC: ClassVar[str] = "duty.retired"
     duty: DutyId
 
 
-class DutyAssigned(DutyFact):
+class DutyAssigned(DutyFact, frozen=True, kw_only=True):
     """A duty applies to a unit that its levels and stages would not include."""
 
     TOPIC: ClassVar[str] = "duty.assigned"
@@ -139,7 +139,7 @@ class DutyAssigned(DutyFact):
     unit: UnitId
 
 
-class DutyUnassigned(DutyFact):
+class DutyUnassigned(DutyFact, frozen=True, kw_only=True):
     """A duty does not apply to a unit from now on; obligations already opened stay owed."""
 
     TOPIC: ClassVar[str] = "duty.unassigned"
@@ -147,7 +147,7 @@ class DutyUnassigned(DutyFact):
     unit: UnitId
 
 
-class DutyLinked(DutyFact):
+class DutyLinked(DutyFact, frozen=True, kw_only=True):
     """One submission discharges both duties for the same unit and period (ruling 58)."""
 
     TOPIC: ClassVar[str] = "duty.linked"
@@ -155,7 +155,7 @@ class DutyLinked(DutyFact):
     duplicate_of: DutyId
 
 
-class DutyObjected(DutyFact):
+class DutyObjected(DutyFact, frozen=True, kw_only=True):
     """An obligor holds that a duty asks twice for the same; the owner post answers."""
 
     TOPIC: ClassVar[str] = "duty.objected"
@@ -164,7 +164,7 @@ class DutyObjected(DutyFact):
     duplicate_of: DutyRef | None = None
 
 
-class ObligationOpened(Fact):
+class ObligationOpened(Fact, frozen=True, kw_only=True):
     """One instance of a duty is owed: by which post, for which period, due when, and why.
 
     `due` is an exclusive UTC instant; `nominal_due` is the same before grace; a `provisional` due
@@ -193,7 +193,7 @@ class ObligationOpened(Fact):
     short_notice: bool = False
 
 
-class ObligationDueRevised(Fact):
+class ObligationDueRevised(Fact, frozen=True, kw_only=True):
     """A due instant moved later (never earlier), for a stated cause and document."""
 
     TOPIC: ClassVar[str] = "obligation.due_revised"
@@ -203,7 +203,7 @@ class ObligationDueRevised(Fact):
     document: str | None = None
 
 
-class ObligationDueConfirmed(Fact):
+class ObligationDueConfirmed(Fact, frozen=True, kw_only=True):
     """A provisional due became definite when its calendar was published; never earlier."""
 
     TOPIC: ClassVar[str] = "obligation.due_confirmed"
@@ -212,7 +212,7 @@ class ObligationDueConfirmed(Fact):
     calendar_revision: int
 
 
-class ObligationCancelled(Fact):
+class ObligationCancelled(Fact, frozen=True, kw_only=True):
     """An instance is no longer owed (`unit_closed`, `not_expected`, `suspended`, `duplicate`)."""
 
     TOPIC: ClassVar[str] = "obligation.cancelled"
@@ -221,7 +221,7 @@ class ObligationCancelled(Fact):
     replaced_by: ObligationId | None = None
 
 
-class ObligationMissed(Fact):
+class ObligationMissed(Fact, frozen=True, kw_only=True):
     """A notice that a due instant passed without a valid submission; verdicts never read it."""
 
     TOPIC: ClassVar[str] = "obligation.missed"
@@ -230,7 +230,7 @@ class ObligationMissed(Fact):
     due: datetime
 
 
-class ObligationMissWithdrawn(Fact):
+class ObligationMissWithdrawn(Fact, frozen=True, kw_only=True):
     """A notice that later facts proved wrong is withdrawn."""
 
     TOPIC: ClassVar[str] = "obligation.miss_withdrawn"
@@ -240,7 +240,7 @@ class ObligationMissWithdrawn(Fact):
     cause: str
 
 
-class ExtensionRequested(Fact):
+class ExtensionRequested(Fact, frozen=True, kw_only=True):
     """The obligor asks for a later due, before or after it."""
 
     TOPIC: ClassVar[str] = "extension.requested"
@@ -250,7 +250,7 @@ class ExtensionRequested(Fact):
     requested_due: datetime
 
 
-class ExtensionGranted(Fact):
+class ExtensionGranted(Fact, frozen=True, kw_only=True):
     """An authority on the management line (or the duty's owner) gives until `due`."""
 
     TOPIC: ClassVar[str] = "extension.granted"
@@ -260,7 +260,7 @@ class ExtensionGranted(Fact):
     granted_by: PostRef
 
 
-class ExtensionRefused(Fact):
+class ExtensionRefused(Fact, frozen=True, kw_only=True):
     """The authority says no; the submitter still gets a working day after a late refusal."""
 
     TOPIC: ClassVar[str] = "extension.refused"
@@ -269,7 +269,7 @@ class ExtensionRefused(Fact):
     refused_by: PostRef
 
 
-class ExtensionWithdrawn(Fact):
+class ExtensionWithdrawn(Fact, frozen=True, kw_only=True):
     """The obligor takes the request back."""
 
     TOPIC: ClassVar[str] = "extension.withdrawn"
@@ -277,7 +277,7 @@ class ExtensionWithdrawn(Fact):
     obligation: ObligationId
 
 
-class WaiverRequested(Fact):
+class WaiverRequested(Fact, frozen=True, kw_only=True):
     """The obligor asks not to owe this instance at all."""
 
     TOPIC: ClassVar[str] = "waiver.requested"
@@ -286,7 +286,7 @@ class WaiverRequested(Fact):
     post: PostId
 
 
-class WaiverGranted(Fact):
+class WaiverGranted(Fact, frozen=True, kw_only=True):
     """An authority waives the instance; before the due it leaves the denominator (ruling 24)."""
 
     TOPIC: ClassVar[str] = "waiver.granted"
@@ -295,7 +295,7 @@ class WaiverGranted(Fact):
     granted_by: PostRef
 
 
-class WaiverRefused(Fact):
+class WaiverRefused(Fact, frozen=True, kw_only=True):
     """The authority does not waive the instance."""
 
     TOPIC: ClassVar[str] = "waiver.refused"
@@ -304,7 +304,7 @@ class WaiverRefused(Fact):
     refused_by: PostRef
 
 
-class WaiverRevoked(Fact):
+class WaiverRevoked(Fact, frozen=True, kw_only=True):
     """A waiver is taken back before the due; after it, it stands."""
 
     TOPIC: ClassVar[str] = "waiver.revoked"
@@ -313,7 +313,7 @@ class WaiverRevoked(Fact):
     revoked_by: PostRef
 
 
-class LateChannelOpened(Fact):
+class LateChannelOpened(Fact, frozen=True, kw_only=True):
     """Late submission stays possible until `until`, by somebody's decision."""
 
     TOPIC: ClassVar[str] = "late_channel.opened"
@@ -322,7 +322,7 @@ class LateChannelOpened(Fact):
     opened_by: PostRef
 
 
-class LateChannelClosed(Fact):
+class LateChannelClosed(Fact, frozen=True, kw_only=True):
     """Late submission is over; what has not arrived is unreported (未报)."""
 
     TOPIC: ClassVar[str] = "late_channel.closed"
@@ -330,7 +330,7 @@ class LateChannelClosed(Fact):
     closed_by: PostRef
 
 
-class ReliefAnnulled(Fact):
+class ReliefAnnulled(Fact, frozen=True, kw_only=True):
     """A superior strikes out a grant that should not have been given (ruling 23)."""
 
     TOPIC: ClassVar[str] = "relief.annulled"
@@ -339,7 +339,7 @@ class ReliefAnnulled(Fact):
     annulled_by: PostRef
 
 
-class RuleSetActivated(Fact):
+class RuleSetActivated(Fact, frozen=True, kw_only=True):
     """The policy parameters in force for obligations opened from now on (docs/rules.md R12)."""
 
     TOPIC: ClassVar[str] = "rule_set.activated"

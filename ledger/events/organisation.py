@@ -27,13 +27,13 @@ from ledger.vocabulary import (
 DEFAULT_ZONE = "Asia/Shanghai"
 
 
-class OrganisationFact(Fact):
+class OrganisationFact(Fact, frozen=True, kw_only=True):
     """A fact that says what a unit, post or person is."""
 
     DOSSIERS: ClassVar[tuple[str, ...]] = ("unit", "post", "person")
 
 
-class UnitEstablished(OrganisationFact):
+class UnitEstablished(OrganisationFact, frozen=True, kw_only=True):
     """A unit exists from now on, under its parent; an outlet may exist long before it opens."""
 
     TOPIC: ClassVar[str] = "unit.established"
@@ -46,7 +46,7 @@ class UnitEstablished(OrganisationFact):
     zone: str = DEFAULT_ZONE
 
 
-class UnitRenamed(OrganisationFact):
+class UnitRenamed(OrganisationFact, frozen=True, kw_only=True):
     """A unit goes by another name."""
 
     TOPIC: ClassVar[str] = "unit.renamed"
@@ -55,7 +55,7 @@ class UnitRenamed(OrganisationFact):
     name_en: str
 
 
-class UnitReparented(OrganisationFact):
+class UnitReparented(OrganisationFact, frozen=True, kw_only=True):
     """A unit moved under another parent on the management line."""
 
     TOPIC: ClassVar[str] = "unit.reparented"
@@ -63,35 +63,35 @@ class UnitReparented(OrganisationFact):
     parent: UnitRef
 
 
-class UnitClosed(OrganisationFact):
+class UnitClosed(OrganisationFact, frozen=True, kw_only=True):
     """A unit ceased to exist at `effective_from`."""
 
     TOPIC: ClassVar[str] = "unit.closed"
     unit: UnitId
 
 
-class UnitReopened(OrganisationFact):
+class UnitReopened(OrganisationFact, frozen=True, kw_only=True):
     """A closed unit exists again."""
 
     TOPIC: ClassVar[str] = "unit.reopened"
     unit: UnitId
 
 
-class UnitSuspended(OrganisationFact):
+class UnitSuspended(OrganisationFact, frozen=True, kw_only=True):
     """A unit is not working for a time; it is not expected to report meanwhile."""
 
     TOPIC: ClassVar[str] = "unit.suspended"
     unit: UnitId
 
 
-class UnitResumed(OrganisationFact):
+class UnitResumed(OrganisationFact, frozen=True, kw_only=True):
     """A suspended unit works again."""
 
     TOPIC: ClassVar[str] = "unit.resumed"
     unit: UnitId
 
 
-class UnitMerged(OrganisationFact):
+class UnitMerged(OrganisationFact, frozen=True, kw_only=True):
     """A unit was absorbed; only the duties listed pass to the absorbing unit (ruling 35)."""
 
     TOPIC: ClassVar[str] = "unit.merged"
@@ -100,7 +100,7 @@ class UnitMerged(OrganisationFact):
     duties: tuple[DutyRef, ...] = ()
 
 
-class SupportLineAttached(OrganisationFact):
+class SupportLineAttached(OrganisationFact, frozen=True, kw_only=True):
     """A support unit coaches and supports a unit; it never holds it to account."""
 
     TOPIC: ClassVar[str] = "support_line.attached"
@@ -108,7 +108,7 @@ class SupportLineAttached(OrganisationFact):
     supporter: UnitId
 
 
-class SupportLineDetached(OrganisationFact):
+class SupportLineDetached(OrganisationFact, frozen=True, kw_only=True):
     """A support unit no longer supports a unit."""
 
     TOPIC: ClassVar[str] = "support_line.detached"
@@ -116,7 +116,7 @@ class SupportLineDetached(OrganisationFact):
     supporter: UnitId
 
 
-class PersonRegistered(OrganisationFact):
+class PersonRegistered(OrganisationFact, frozen=True, kw_only=True):
     """A person is known to the ledger by a random id; what identifies them is sealed."""
 
     TOPIC: ClassVar[str] = "person.registered"
@@ -126,7 +126,7 @@ class PersonRegistered(OrganisationFact):
     phone: Sealed | None = None
 
 
-class PersonDeparted(OrganisationFact):
+class PersonDeparted(OrganisationFact, frozen=True, kw_only=True):
     """A person left the company (`resigned`, `retired`, `died`, `incapacitated`, `dismissed`)."""
 
     TOPIC: ClassVar[str] = "person.departed"
@@ -134,7 +134,7 @@ class PersonDeparted(OrganisationFact):
     cause: str
 
 
-class PostEstablished(OrganisationFact):
+class PostEstablished(OrganisationFact, frozen=True, kw_only=True):
     """A post exists in a unit; `role` is what duties name (`head`, `clerk`, `coach` ...).
 
     Without `superior`, the line is structural: a head answers to the head of the parent unit,
@@ -150,14 +150,14 @@ class PostEstablished(OrganisationFact):
     superior: PostRef | None = None
 
 
-class PostAbolished(OrganisationFact):
+class PostAbolished(OrganisationFact, frozen=True, kw_only=True):
     """A post exists no longer."""
 
     TOPIC: ClassVar[str] = "post.abolished"
     post: PostId
 
 
-class PostSuperiorChanged(OrganisationFact):
+class PostSuperiorChanged(OrganisationFact, frozen=True, kw_only=True):
     """A post answers to another post; None returns it to the structural line."""
 
     TOPIC: ClassVar[str] = "post.superior_changed"
@@ -165,7 +165,7 @@ class PostSuperiorChanged(OrganisationFact):
     superior: PostRef | None = None
 
 
-class HolderAppointed(OrganisationFact):
+class HolderAppointed(OrganisationFact, frozen=True, kw_only=True):
     """A person holds a post from `effective_from`, until `effective_until` or relieved."""
 
     TOPIC: ClassVar[str] = "holder.appointed"
@@ -174,7 +174,7 @@ class HolderAppointed(OrganisationFact):
     appointed_by: PostRef | None = None
 
 
-class HolderRelieved(OrganisationFact):
+class HolderRelieved(OrganisationFact, frozen=True, kw_only=True):
     """A person no longer holds a post, from `effective_from` on."""
 
     TOPIC: ClassVar[str] = "holder.relieved"
@@ -183,7 +183,7 @@ class HolderRelieved(OrganisationFact):
     cause: str = "transferred"
 
 
-class HolderSuspended(OrganisationFact):
+class HolderSuspended(OrganisationFact, frozen=True, kw_only=True):
     """A holder may not exercise a post for now; an acting appointee would be effective."""
 
     TOPIC: ClassVar[str] = "holder.suspended"
@@ -191,7 +191,7 @@ class HolderSuspended(OrganisationFact):
     person: PersonId
 
 
-class HolderReinstated(OrganisationFact):
+class HolderReinstated(OrganisationFact, frozen=True, kw_only=True):
     """A suspended holder exercises the post again."""
 
     TOPIC: ClassVar[str] = "holder.reinstated"
@@ -199,7 +199,7 @@ class HolderReinstated(OrganisationFact):
     person: PersonId
 
 
-class ActingAppointed(OrganisationFact):
+class ActingAppointed(OrganisationFact, frozen=True, kw_only=True):
     """An interim holder (临时负责人), put in place by the line for a stated time."""
 
     TOPIC: ClassVar[str] = "acting.appointed"
@@ -208,7 +208,7 @@ class ActingAppointed(OrganisationFact):
     appointed_by: PostRef
 
 
-class ActingExtended(OrganisationFact):
+class ActingExtended(OrganisationFact, frozen=True, kw_only=True):
     """An interim appointment lasts until `effective_until`; the ceiling still applies."""
 
     TOPIC: ClassVar[str] = "acting.extended"
@@ -216,7 +216,7 @@ class ActingExtended(OrganisationFact):
     person: PersonId
 
 
-class ActingEnded(OrganisationFact):
+class ActingEnded(OrganisationFact, frozen=True, kw_only=True):
     """An interim appointment ended."""
 
     TOPIC: ClassVar[str] = "acting.ended"
@@ -224,7 +224,7 @@ class ActingEnded(OrganisationFact):
     person: PersonId
 
 
-class DelegationGranted(OrganisationFact):
+class DelegationGranted(OrganisationFact, frozen=True, kw_only=True):
     """A holder offers another person some powers of the post; it counts once accepted."""
 
     TOPIC: ClassVar[str] = "delegation.granted"
@@ -235,7 +235,7 @@ class DelegationGranted(OrganisationFact):
     powers: tuple[Power, ...]
 
 
-class DelegationAccepted(OrganisationFact):
+class DelegationAccepted(OrganisationFact, frozen=True, kw_only=True):
     """The delegate accepts: from now on the powers are theirs (rulings 6 and 7)."""
 
     TOPIC: ClassVar[str] = "delegation.accepted"
@@ -244,7 +244,7 @@ class DelegationAccepted(OrganisationFact):
     delegate: PersonId
 
 
-class DelegationDeclined(OrganisationFact):
+class DelegationDeclined(OrganisationFact, frozen=True, kw_only=True):
     """The delegate does not accept."""
 
     TOPIC: ClassVar[str] = "delegation.declined"
@@ -253,7 +253,7 @@ class DelegationDeclined(OrganisationFact):
     delegate: PersonId
 
 
-class DelegationRevoked(OrganisationFact):
+class DelegationRevoked(OrganisationFact, frozen=True, kw_only=True):
     """The principal takes the powers back."""
 
     TOPIC: ClassVar[str] = "delegation.revoked"
@@ -262,7 +262,7 @@ class DelegationRevoked(OrganisationFact):
     delegate: PersonId
 
 
-class LeaveRecorded(OrganisationFact):
+class LeaveRecorded(OrganisationFact, frozen=True, kw_only=True):
     """A person is on approved leave during `[effective_from, effective_until)`."""
 
     TOPIC: ClassVar[str] = "leave.recorded"
@@ -271,7 +271,7 @@ class LeaveRecorded(OrganisationFact):
     approved_by: PostRef | None = None
 
 
-class HandoverItemListed(OrganisationFact):
+class HandoverItemListed(OrganisationFact, frozen=True, kw_only=True):
     """An open obligation is listed in the handover of a post (ruling 4)."""
 
     TOPIC: ClassVar[str] = "handover.item_listed"
@@ -281,7 +281,7 @@ class HandoverItemListed(OrganisationFact):
     incoming: PersonRef
 
 
-class HandoverCompleted(OrganisationFact):
+class HandoverCompleted(OrganisationFact, frozen=True, kw_only=True):
     """The incoming holder signed for the obligations listed."""
 
     TOPIC: ClassVar[str] = "handover.completed"
@@ -291,7 +291,7 @@ class HandoverCompleted(OrganisationFact):
     items: tuple[ObligationId, ...] = ()
 
 
-class FactAnnulled(Fact):
+class FactAnnulled(Fact, frozen=True, kw_only=True):
     """A fact was entered by mistake; it counts for nothing from here on, and stays in the log.
 
     `tags` of the entry repeat those of the annulled fact, so that it is in the same histories.

@@ -7,13 +7,13 @@ from ledger.events.fact import Fact
 from ledger.vocabulary import EventId, UnitId
 
 
-class OutletFact(Fact):
+class OutletFact(Fact, frozen=True, kw_only=True):
     """A fact that says what an outlet is."""
 
     DOSSIERS: ClassVar[tuple[str, ...]] = ("unit",)
 
 
-class OutletPlanned(OutletFact):
+class OutletPlanned(OutletFact, frozen=True, kw_only=True):
     """An outlet is planned to open on a date; until six months before, it is `planned`."""
 
     TOPIC: ClassVar[str] = "outlet.planned"
@@ -21,7 +21,7 @@ class OutletPlanned(OutletFact):
     planned_open: date
 
 
-class OutletOpeningRescheduled(OutletFact):
+class OutletOpeningRescheduled(OutletFact, frozen=True, kw_only=True):
     """The planned opening moved; the preparing stage lengthens and never reaches back."""
 
     TOPIC: ClassVar[str] = "outlet.opening_rescheduled"
@@ -29,7 +29,7 @@ class OutletOpeningRescheduled(OutletFact):
     planned_open: date
 
 
-class OutletOpened(OutletFact):
+class OutletOpened(OutletFact, frozen=True, kw_only=True):
     """An outlet opened on a date (month 1 begins); `corrects` names the fact it replaces."""
 
     TOPIC: ClassVar[str] = "outlet.opened"
@@ -38,7 +38,7 @@ class OutletOpened(OutletFact):
     corrects: EventId | None = None
 
 
-class OutletAbandoned(OutletFact):
+class OutletAbandoned(OutletFact, frozen=True, kw_only=True):
     """A planned or preparing outlet will not open."""
 
     TOPIC: ClassVar[str] = "outlet.abandoned"

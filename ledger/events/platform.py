@@ -7,7 +7,7 @@ from ledger.events.fact import Fact
 from ledger.vocabulary import AccessId, CalendarId, ImportId, PersonId, UnitId
 
 
-class LedgerCreated(Fact):
+class LedgerCreated(Fact, frozen=True, kw_only=True):
     """The first fact of every ledger: its name, and whether its clock is real or simulated."""
 
     TOPIC: ClassVar[str] = "ledger.created"
@@ -15,14 +15,14 @@ class LedgerCreated(Fact):
     clock: Literal["real", "simulated"]
 
 
-class ClockJumped(Fact):
+class ClockJumped(Fact, frozen=True, kw_only=True):
     """An operator confirmed a jump of the clock that had stopped the log."""
 
     TOPIC: ClassVar[str] = "clock.jumped"
     seconds: int
 
 
-class OutageDeclared(Fact):
+class OutageDeclared(Fact, frozen=True, kw_only=True):
     """Operations declare, from probes, that a channel was down (rulings 45 and 47)."""
 
     TOPIC: ClassVar[str] = "outage.declared"
@@ -34,7 +34,7 @@ class OutageDeclared(Fact):
     announced: bool = False
 
 
-class OutageRatified(Fact):
+class OutageRatified(Fact, frozen=True, kw_only=True):
     """A second authority ratifies an outage; only then does it move dues."""
 
     TOPIC: ClassVar[str] = "outage.ratified"
@@ -42,7 +42,7 @@ class OutageRatified(Fact):
     calendar: CalendarId
 
 
-class ForceMajeureDeclared(Fact):
+class ForceMajeureDeclared(Fact, frozen=True, kw_only=True):
     """Listed units may not work during `[effective_from, effective_until)` (ruling 40)."""
 
     TOPIC: ClassVar[str] = "force_majeure.declared"
@@ -51,7 +51,7 @@ class ForceMajeureDeclared(Fact):
     document: str
 
 
-class AccessGranted(Fact):
+class AccessGranted(Fact, frozen=True, kw_only=True):
     """A key was issued to a person or a system, with a role and a unit."""
 
     TOPIC: ClassVar[str] = "access.granted"
@@ -62,14 +62,14 @@ class AccessGranted(Fact):
     system: str | None = None
 
 
-class AccessRevoked(Fact):
+class AccessRevoked(Fact, frozen=True, kw_only=True):
     """A key no longer opens anything."""
 
     TOPIC: ClassVar[str] = "access.revoked"
     access: AccessId
 
 
-class ImportCommitted(Fact):
+class ImportCommitted(Fact, frozen=True, kw_only=True):
     """A file was imported: its hash and how many rows became facts."""
 
     TOPIC: ClassVar[str] = "import.committed"

@@ -16,7 +16,7 @@ from ledger.vocabulary import (
 FieldValue = int | str | bool | None | Sealed
 
 
-class ReportSubmitted(Fact):
+class ReportSubmitted(Fact, frozen=True, kw_only=True):
     """A report passed the gate for an obligation; `nil_return` says there was nothing (零报告).
 
     `capacity` is how its author acted: `holder`, `acting`, `delegate`, `clerk`, `support` or
@@ -35,7 +35,7 @@ class ReportSubmitted(Fact):
     discharges: tuple[ObligationId, ...] = ()
 
 
-class ReportSubmissionRefused(Fact):
+class ReportSubmissionRefused(Fact, frozen=True, kw_only=True):
     """An attempt that the gate turned away, kept with its reasons (ruling 48)."""
 
     TOPIC: ClassVar[str] = "report.submission_refused"
@@ -46,7 +46,7 @@ class ReportSubmissionRefused(Fact):
     platform_fault: bool = False
 
 
-class ReportUnsolicitedReceived(Fact):
+class ReportUnsolicitedReceived(Fact, frozen=True, kw_only=True):
     """A report by somebody without authority; the holder may ratify it (ruling 56)."""
 
     TOPIC: ClassVar[str] = "report.unsolicited_received"
@@ -59,7 +59,7 @@ class ReportUnsolicitedReceived(Fact):
     nil_return: bool = False
 
 
-class ReportRatified(Fact):
+class ReportRatified(Fact, frozen=True, kw_only=True):
     """The holder makes an unsolicited report the post's own."""
 
     TOPIC: ClassVar[str] = "report.ratified"
@@ -67,7 +67,7 @@ class ReportRatified(Fact):
     obligation: ObligationId
 
 
-class ReportWithdrawn(Fact):
+class ReportWithdrawn(Fact, frozen=True, kw_only=True):
     """The obligor takes a report back before the due, to replace it."""
 
     TOPIC: ClassVar[str] = "report.withdrawn"
@@ -75,7 +75,7 @@ class ReportWithdrawn(Fact):
     obligation: ObligationId
 
 
-class ReportReturned(Fact):
+class ReportReturned(Fact, frozen=True, kw_only=True):
     """A reviewer wants a correction by `correction_due`; timeliness does not change (49)."""
 
     TOPIC: ClassVar[str] = "report.returned"
@@ -85,7 +85,7 @@ class ReportReturned(Fact):
     returned_by: PostRef
 
 
-class ReportResubmitted(Fact):
+class ReportResubmitted(Fact, frozen=True, kw_only=True):
     """The corrected content after a return."""
 
     TOPIC: ClassVar[str] = "report.resubmitted"
@@ -97,7 +97,7 @@ class ReportResubmitted(Fact):
     nil_return: bool = False
 
 
-class ReportCorrected(Fact):
+class ReportCorrected(Fact, frozen=True, kw_only=True):
     """The author corrects a report's content, or moves it to the right obligation (ruling 57).
 
     A move carries the first receipt and capacity, so that the right obligation's own history
@@ -113,7 +113,7 @@ class ReportCorrected(Fact):
     original_capacity: str | None = None
 
 
-class ReportAccepted(Fact):
+class ReportAccepted(Fact, frozen=True, kw_only=True):
     """A reviewer accepts the content."""
 
     TOPIC: ClassVar[str] = "report.accepted"
@@ -122,7 +122,7 @@ class ReportAccepted(Fact):
     accepted_by: PostRef
 
 
-class ReportVoided(Fact):
+class ReportVoided(Fact, frozen=True, kw_only=True):
     """A report counts for nothing (empty, copied, not the unit's own): its receipt is lost (50)."""
 
     TOPIC: ClassVar[str] = "report.voided"
