@@ -151,11 +151,12 @@ class _Search:
 
     def _is_too_new(self, post: PostRef, tenure: Tenure) -> bool:
         """Appointed days before the due after somebody else, with nothing handed over (3, 4)."""
-        predecessors = [one for one in self._organisation.tenures(post) if one.start < tenure.start]
+        began = tenure.first.start
+        predecessors = [one for one in self._organisation.tenures(post) if one.start < began]
         if not predecessors:
             return False
         unit = self._organisation.units[self._organisation.posts[post].unit]
-        started, due_day = local_day(tenure.start, unit.zone), local_day(self._at, unit.zone)
+        started, due_day = local_day(began, unit.zone), local_day(self._at, unit.zone)
         calendar = self._history.calendar
         served = calendar.working_days_between(started - timedelta(days=1), due_day)
         if served > self._rules.short_tenure_working_days:
@@ -168,17 +169,18 @@ class _Search:
 
     def _blame_the_change(self, post: PostRef, tenure: Tenure) -> None:
         """A transfer is a management act: who ordered it answers, both holders are noted (3)."""
-        appointment = tenure.appointment
+        appointment = tenure.first
         ordering, person = appointment.appointed_by, appointment.appointed_by_person
         if ordering is None:
-            step = self._organisation.superior(post, tenure.start)
+            step = self._organisation.superior(post, appointment.start)
             ordering = step.post if step else None
         if person is None and ordering is not None:
-            person = self._organisation.effective(ordering, tenure.start).person
+            person = self._organisation.effective(ordering, appointment.start).person
         cited = (appointment.event,)
         self._add("direct", "ordered_the_change", person, ordering or post, cited)
         self._add("noted", "appointed_too_late", tenure.person, post, cited)
-        before = [one for one in self._organisation.tenures(post) if one.start < tenure.start]
+        tenures = self._organisation.tenures(post)
+        before = [one for one in tenures if one.start < appointment.start]
         left = before[-1]
         ended = (left.ended_by,) if left.ended_by else ()
         self._add("noted", "left_before_due", left.person, post, (left.appointment.event, *ended))

@@ -280,6 +280,22 @@ RULINGS = [
         cites=("B appointed to O-head", "A left O-head", A_APPOINTED),
     ),
     Ruling(
+        number=3,
+        title="a renewal days before the due is no change of holder",
+        story=lambda s: (
+            s.appoint("O-head", "A", "2024-01-01 00:00", until="2026-04-07 00:00")
+            .say(
+                "renewed",
+                "2026-04-07 00:00",
+                organisation.HolderAppointed(post="O-head", person="A", appointed_by="S-head"),
+            )
+            .open()
+        ),
+        persons=(("direct", "holder", "A"),),
+        path=(("O-head", "holder"),),
+        cites=("renewed",),
+    ),
+    Ruling(
         number=4,
         title="the same, but the handover listed it and B signed",
         story=lambda s: a_until(s, "2026-04-08 00:00", "2026-04-08 00:00").say(
