@@ -9,7 +9,6 @@ from litestar.di import NamedDependency
 from litestar.params import FromPath, QueryParameter
 
 from api.auth import Permission
-from api.cursors import Cursor
 from api.visits import View, Visit
 from ledger.errors import NotFound
 from ledger.model.obligations import Obligation
@@ -18,10 +17,12 @@ from ledger.verdict import Verdict, verdict
 from ledger.vocabulary import DutyRef, ObligationId, UnitRef
 from projections.failures import PAGE_MAX, Failures, who_failed
 from projections.judging import Judged, judge
+from projections.matrix import Matrix, matrix
 from projections.names import with_person_names
 from projections.obligations import OBLIGATION
 from projections.spans import obligations_of, parse_span
-from projections.standpoint import AsOf, Standpoint
+from projections.standpoint import AsOf, Standpoint, parse_as_of
+from projections.status import Status, status
 from projections.tracing import Trace, trace
 
 PeriodParameter = Annotated[
@@ -64,7 +65,7 @@ def list_failures(  # noqa: PLR0913, PLR0917  (one parameter a filter, given by 
     """Late and missing reports of a span of periods below a unit: who answers, and why."""
     within = visit.unit_or_own(unit)
     question = msgspec.json.encode([visit.address, period, within, duty, limit]).decode()
-    went = visit.opened.cursors.read(cursor, question) if cursor else None
+    went = visit.cursor(cursor, question)
     with visit.standing_as_before(view, went) as here:
         found = who_failed(
             here,
@@ -74,15 +75,17 @@ def list_failures(  # noqa: PLR0913, PLR0917  (one parameter a filter, given by 
             limit=limit,
             after=ObligationId(str(went.after[0])) if went else None,
         )
-    following = None
-    if found.next is not None:
-        moment = found.as_of
-        place = Cursor(moment.position, moment.instant.isoformat(), (found.next,))
-        following = visit.opened.cursors.make(place, question)
+    following = visit.following(found.as_of, found.next, question)
     fields = {name: getattr(found, name) for name in Failures.__struct_fields__}
     fields["names"] = with_person_names(found.names, visit.names(found.names.persons))
     answer = FailuresAnswer(**fields, next_cursor=following)
     return visit.link_next(visit.answer(answer, found.as_of, personal=True), following)
+
+
+class MatrixAnswer(Matrix, frozen=True, kw_only=True):
+    """A page of the matrix; `next_cursor` leads to the following one, as of the same moment."""
+
+    next_cursor: str | None = None
 
 
 class ObligationAnswer(msgspec.Struct, frozen=True, kw_only=True):
@@ -110,28 +113,31 @@ def list_obligations(  # noqa: PLR0913, PLR0917  (one parameter a filter, given 
     period: PeriodParameter,
     unit: UnitParameter = None,
     duty: DutyParameter = None,
+    outcome: Annotated[
+        list[Outcome] | None, QueryParameter(max_items=6, description="Only these outcomes")
+    ] = None,
     limit: LimitParameter = 100,
     cursor: CursorParameter = None,
 ) -> Response[ObligationsAnswer]:
     """Every obligation of a span of periods below a unit, met or not, with its outcome."""
     within = visit.unit_or_own(unit)
-    question = msgspec.json.encode([visit.address, period, within, duty, limit]).decode()
-    went = visit.opened.cursors.read(cursor, question) if cursor else None
+    asked = [visit.address, period, within, duty, outcome, limit]
+    question = msgspec.json.encode(asked).decode()
+    went = visit.cursor(cursor, question)
     with visit.standing_as_before(view, went) as here:
         rows = obligations_of(here, parse_span(period), _unit(within), _duty(duty))
-        rows.sort(key=lambda row: row.obligation)
-        last = str(went.after[0]) if went else ""
-        left = [row for row in rows if row.obligation > last]
-        judged = judge(here.history(rows), left[:limit], here.moment)
+        judged = judge(here.history(rows), rows, here.moment)
         as_of = here.as_of
-    following = None
-    if len(left) > limit:
-        place = Cursor(as_of.position, as_of.instant.isoformat(), (left[limit - 1].obligation,))
-        following = visit.opened.cursors.make(place, question)
+    wanted = [one for one in judged if outcome is None or one.outcome in outcome]
+    wanted.sort(key=lambda one: one.obligation)
+    last = str(went.after[0]) if went else ""
+    left = [one for one in wanted if one.obligation > last]
+    end = left[limit - 1].obligation if len(left) > limit else None
+    following = visit.following(as_of, end, question)
     answer = ObligationsAnswer(
         as_of=as_of,
-        total=len(rows),
-        obligations=tuple(_judged(one) for one in judged),
+        total=len(wanted),
+        obligations=tuple(_judged(one) for one in left[:limit]),
         next_cursor=following,
     )
     return visit.link_next(visit.answer(answer, as_of), following)
@@ -174,6 +180,57 @@ def show_trace(
     return visit.answer(found, found.as_of, personal=True)
 
 
+@get("/matrix", permission=Permission.SEE_ANSWERS, sync_to_thread=True)
+def show_matrix(  # noqa: PLR0913, PLR0917  (one parameter a filter, given by name)
+    visit: NamedDependency[Visit],
+    view: NamedDependency[View],
+    duty: Annotated[str, QueryParameter(max_length=40, description="The duty")],
+    period: PeriodParameter,
+    unit: UnitParameter = None,
+    then: Annotated[
+        str | None,
+        QueryParameter(
+            max_length=64,
+            description="One moment for every column of *as known then*; absent: each period's "
+            "own, a working day after its last due",
+        ),
+    ] = None,
+    limit: LimitParameter = 100,
+    cursor: CursorParameter = None,
+) -> Response[MatrixAnswer]:
+    """The reporting matrix of a duty: units by periods, as known now beside as known then."""
+    within = visit.unit_or_own(unit)
+    question = msgspec.json.encode([visit.address, duty, period, within, then, limit]).decode()
+    went = visit.cursor(cursor, question)
+    with visit.standing_as_before(view, went) as here:
+        found = matrix(
+            here,
+            parse_span(period),
+            DutyRef(duty),
+            unit=_unit(within),
+            then=parse_as_of(then),
+            limit=limit,
+            after=UnitRef(str(went.after[0])) if went else None,
+        )
+    following = visit.following(found.as_of, found.next, question)
+    fields = {name: getattr(found, name) for name in Matrix.__struct_fields__}
+    answer = MatrixAnswer(**fields, next_cursor=following)
+    return visit.link_next(visit.answer(answer, found.as_of), following)
+
+
+@get("/units/{unit:str}/status", permission=Permission.SEE_ANSWERS, sync_to_thread=True)
+def show_status(
+    visit: NamedDependency[Visit], view: NamedDependency[View], unit: FromPath[str]
+) -> Response[Status]:
+    """How a unit stands: stage, head, what it owes, what it missed, what came last."""
+    visit.require("unit", unit)
+    with visit.standing(view) as here:
+        found = status(here, UnitRef(unit))
+    names = with_person_names(found.names, visit.names(found.names.persons))
+    found = msgspec.structs.replace(found, names=names)
+    return visit.answer(found, found.as_of, personal=True)
+
+
 def named_trace(visit: Visit, here: Standpoint, obligation: str) -> Trace:
     """The trace with the names of persons, where the caller may see them."""
     found = trace(here, ObligationId(obligation))
@@ -209,6 +266,8 @@ router: Final = Router(
     route_handlers=[
         list_failures,
         list_obligations,
+        show_matrix,
+        show_status,
         show_obligation,
         show_verdict,
         show_trace,

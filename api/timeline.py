@@ -8,7 +8,6 @@ from litestar.di import NamedDependency
 from litestar.params import FromPath, QueryParameter
 
 from api.auth import Permission
-from api.cursors import Cursor
 from api.visits import View, Visit
 from projections.citing import Citation
 from projections.standpoint import AsOf
@@ -60,7 +59,7 @@ def show_timeline(  # noqa: PLR0913, PLR0917  (one parameter a filter, given by 
     prefix, _, key = subject.partition(":")
     visit.require(prefix, key)
     question = msgspec.json.encode([visit.address, kind, order, limit]).decode()
-    went = visit.opened.cursors.read(cursor, question) if cursor else None
+    went = visit.cursor(cursor, question)
     with visit.standing_as_before(view, went) as here:
         found = timeline(
             here.questions,
@@ -71,10 +70,7 @@ def show_timeline(  # noqa: PLR0913, PLR0917  (one parameter a filter, given by 
             limit=limit,
             backwards=order == "newest",
         )
-    following = None
-    if found.next is not None:
-        place = Cursor(found.as_of.position, found.as_of.instant.isoformat(), (found.next,))
-        following = visit.opened.cursors.make(place, question)
+    following = visit.following(found.as_of, found.next, question)
     answer = _TimelineBytes(
         as_of=found.as_of, subject=subject, events=found.events, next_cursor=following
     )

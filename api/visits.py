@@ -88,6 +88,17 @@ class Visit:
         self.sees_names = self.caller.may(Permission.SEE_NAMES)
         self.query = parse_qsl(scope["query_string"].decode("latin-1"), keep_blank_values=True)
 
+    def cursor(self, text: str | None, question: str) -> Cursor | None:
+        """Where the page before ended, if there was one."""
+        return None if text is None else self.opened.cursors.read(text, question)
+
+    def following(self, as_of: AsOf, last: str | int | None, question: str) -> str | None:
+        """The cursor of the page that begins beyond `last`; None where none does."""
+        if last is None:
+            return None
+        place = Cursor(as_of.position, as_of.instant.isoformat(), (last,))
+        return self.opened.cursors.make(place, question)
+
     def link_next(self, response: Response[Answer], cursor: str | None) -> Response[Answer]:
         """The answer with a link to its next page, if it has one."""
         if cursor is not None:
