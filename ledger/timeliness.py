@@ -200,7 +200,9 @@ def _moved_since(known: Inquiry, unit: Unit) -> bool:
         *unit.force_majeure,
         *known.history.calendar.announcements,
     )
-    return known.obligation.provisional or any(one.position > since for one in told)
+    obligation = known.obligation
+    unsure = obligation.provisional or obligation.opened_late
+    return unsure or any(one.position > since for one in told)
 
 
 def _not_expected(obligation: Obligation, asked: Demand | None) -> str | None:
@@ -251,7 +253,8 @@ def _moved_by(
 ) -> tuple[str, datetime, EventId | None]:
     """What a due worked out anew is owed to: the unit's own days, else the calendar (38, 40)."""
     own: tuple[dossier.Item, ...] = (*unit.local_days, *unit.force_majeure) if unit else ()
-    since = [one for one in own if one.position > obligation.position]
+    known_then = 0 if obligation.opened_late else obligation.position
+    since = [one for one in own if one.position > known_then]
     if since:
         return "local_days", due.instant, max(since, key=lambda one: one.position).event
     return "calendar", due.instant, due.basis[-1] if due.basis else None
@@ -326,7 +329,7 @@ def _basis(
     obligation = known.obligation
     used: list[EventId | None] = [*_demanded_by(known), obligation.event]
     used.extend(step.event for step in judged.steps)
-    if asked is not None and not judged.expected:
+    if asked is not None and judged.expectation in _NOT_OWED:
         used.extend(_life_events(known))
     used.extend(one.event for one in obligation.cancellations)
     for one in obligation.submissions:

@@ -141,7 +141,11 @@ class Notice(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class Obligation(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
-    """The dossier of one obligation."""
+    """The dossier of one obligation.
+
+    `opened_late`: a clock that was behind recorded the opening as of its instant, so facts that
+    stand before it in the log may have been unknown then.
+    """
 
     obligation: ObligationId
     duty: DutyId
@@ -165,6 +169,7 @@ class Obligation(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     grace_working_days: int = 0
     informational: bool = False
     short_notice: bool = False
+    opened_late: bool = False
     due_changes: tuple[DueChange, ...] = ()
     submissions: tuple[Submission, ...] = ()
     attempts: tuple[Attempt, ...] = ()

@@ -1,7 +1,7 @@
 """How facts become the dossier of an obligation: the one fold that everything uses."""
 
 from collections.abc import Callable
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Final
 
 from msgspec.structs import replace
@@ -25,6 +25,9 @@ from ledger.model.obligations.dossiers import (
 )
 from ledger.vocabulary import EventId, PostRef, ReportId
 
+PROMPT: Final = timedelta(minutes=1)
+"""A clock in time records an opening within seconds of its instant."""
+
 
 def fold_obligation(row: Obligation | None, event: Event, key: str) -> Obligation | None:
     """The dossier of obligation `key` after one more event that is tagged with it."""
@@ -43,6 +46,7 @@ def _opened(fact: d.ObligationOpened, event: Event) -> Obligation:
     return Obligation(
         **{name: getattr(fact, name) for name in fact.__struct_fields__},
         opened_at=event.received_at,
+        opened_late=event.recorded_at - event.received_at > PROMPT,
         event=event.id,
         position=event.position,
     )
