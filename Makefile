@@ -34,7 +34,7 @@ check: $(DEV)  ## Lint, format, types, import contracts, dead code, and what may
 	.venv/bin/ruff format --check .
 	.venv/bin/mypy ledger projections api tests
 	.venv/bin/lint-imports --no-cache
-	.venv/bin/vulture
+	.venv/bin/python tests/dead_code.py
 	@! git grep -nIE $(FORBIDDEN) || { echo "no registry's host and no machine's path may be tracked"; exit 1; }
 
 bench: $(BENCH)  ## Measure this ledger against its references, alternately

@@ -1,0 +1,17 @@
+# Names that no line of ours mentions and that are used all the same, a reason each; read by
+# `make check` (tests/dead_code.py). A name that nothing uses does not belong here: remove it.
+
+_.pytest_configure  # pytest calls its hooks by name
+_.pytest_unconfigure  # the same
+_.list_commands  # rich-click asks a group for its commands
+_.get_command  # the same
+_.obj  # click hands this to commands
+_.ctx  # click passes it by position
+_.traceback  # the protocol of a context manager
+_.media_type  # litestar reads it from the response class
+_.render  # litestar calls it on OpenAPI plugins
+_.instance  # problem details name the request that went wrong
+_.__annotations__  # litestar reads a handler's parameters from here
+_.prepare_threshold  # psycopg's switch for prepared statements
+_.extra_groups  # an argument of subprocess.Popen
+_.__call__  # what a protocol of functions declares
