@@ -45,9 +45,10 @@ def main() -> int:
     """Print what is unused, one line each; 1 when there is any."""
     items = unused()
     for item in items:
+        place = Path(item.filename).relative_to(Path.cwd())
         sys.stdout.write(
-            f"{Path(item.filename).relative_to(Path.cwd())}:{item.first_lineno}: unused {item.typ} {item.name}; use it, remove "
-            "it, or say in dead_code_allowed.py who calls it\n"
+            f"{place}:{item.first_lineno}: unused {item.typ} {item.name}; use it, remove it, or "
+            "say in dead_code_allowed.py who calls it\n"
         )
     return 1 if items else 0
 
