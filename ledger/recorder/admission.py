@@ -63,6 +63,8 @@ class Prepared:
         self.company = company  # requests of one company enter in one batch, and alone
         if not 0 < len(events) <= REQUEST_EVENTS_MAX:
             raise Invalid.field("events", f"1 to {REQUEST_EVENTS_MAX:,} events enter together")
+        if request.recorded_at is not None and request.recorded_at.tzinfo is None:
+            raise Invalid.field("recorded_at", "an instant names its zone; give it in UTC")
         self.request = request
         self.event_count = len(events)
         self.bodies = b"".join([element(_checked_body(event)) for event in events])

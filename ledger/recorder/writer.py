@@ -247,7 +247,8 @@ class GroupCommit:
     def _isolate(self, batch: list[Waiting], error: psycopg.Error) -> None:
         """After an error that one request may have caused: halve until it stands alone."""
         refusal = _refusal_of(error)
-        if not isinstance(refusal, Invalid) or len(batch) == 1:
+        together = batch[0].prepared.company is not None
+        if not isinstance(refusal, Invalid) or together or len(batch) == 1:
             _refuse(batch, refusal)
             return
         middle = len(batch) // 2
