@@ -60,17 +60,15 @@ def month_of_life(unit: Unit, on: date, limits: StageLimits = DEFAULT_LIMITS) ->
 
 
 def opened_on(unit: Unit) -> date | None:
-    """The day the outlet opened; of several statements, the last that none corrects."""
+    """The day the outlet opened, or was last said to have opened."""
     opening = opening_of(unit)
     return opening.day if opening else None
 
 
 def opening_of(unit: Unit) -> OutletChange | None:
-    """The fact that says when the outlet opened, corrected ones aside."""
-    stated = [one for one in unit.outlet if one.change == "opened"]
-    corrected = {one.corrects for one in stated}
-    standing = [one for one in stated if one.event not in corrected]
-    return max(standing, key=lambda one: one.position, default=None)
+    """The fact that says when the outlet opened: the last recorded corrects those before."""
+    stated = (one for one in unit.outlet if one.change == "opened")
+    return max(stated, key=lambda one: one.position, default=None)
 
 
 def planned_open(unit: Unit, on: date) -> date | None:

@@ -361,6 +361,14 @@ def test_the_support_line_is_never_walked() -> None:
     assert superior(story, NOON, "T-head").post == "B-head"
 
 
+def test_a_line_unit_below_a_support_unit_answers_past_it() -> None:
+    """Even where the data put a line unit under a support unit, the line does not go there."""
+    story = Scenario().unit("T", "branch", "B", kind=UnitKind.SUPPORT)
+    story.say("misplaced", "2026-01-01 00:00", o.UnitReparented(unit="O", parent="T"))
+
+    assert (superior(story).post, superior(story).passed) == ("B-head", ("T",))
+
+
 def test_a_move_changes_the_line_from_its_instant_on() -> None:
     """Before the move the old parent leads, afterwards the new one (ruling 34)."""
     story = Scenario().unit("S2", "sub_branch", "B")

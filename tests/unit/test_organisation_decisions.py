@@ -339,6 +339,15 @@ def test_others_do_not_appoint(ledger: Deciding, who: str, by: str | None, says:
     refused(ledger, who, command, NotAllowed, says)
 
 
+def test_who_left_the_company_appoints_nobody(ledger: Deciding) -> None:
+    """A departure ends the authority of the post above, and the decision reads it."""
+    vacate(ledger)
+    ledger.operator(do.DepartPerson(person="s-chief", cause="resigned"))
+    command = do.AppointHolder(post="O-head", person="ann", by="S-head")
+
+    refused(ledger, "s-chief", command, NotAllowed, "not effective")
+
+
 def test_nobody_appoints_themselves(ledger: Deciding) -> None:
     """Who may appoint may not choose themselves (ruling 23)."""
     vacate(ledger)

@@ -129,16 +129,15 @@ def _tenure(post: Post, one: Appointment, departures: Sequence[Departure]) -> Te
     term = (one.until, one.event, _TERM) if one.until else ()
     tenure = Tenure(one, one, *term)
     for ending in _endings(post, one, departures):
-        # Who has left the company by then never takes the post; nobody comes back under one id.
-        at = max(ending.at, one.start)
-        if tenure.end is None or at < tenure.end:
-            tenure = Tenure(one, one, at, ending.event, ending.cause)
+        if tenure.end is None or ending.at < tenure.end:
+            tenure = Tenure(one, one, ending.at, ending.event, ending.cause)
     return tenure
 
 
 def _endings(
     post: Post, one: Appointment, departures: Sequence[Departure]
 ) -> Iterator[Relief | Departure]:
+    # Who has left the company by then never takes the post; nobody comes back under one id.
     yield from departures
     for relief in post.reliefs:
         after = (relief.at, relief.position) > (one.start, one.position)
