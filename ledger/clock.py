@@ -104,22 +104,25 @@ class Clock:
         self._plan(event.recorded_at - timedelta(microseconds=1))
         self._head_at = event.recorded_at
         pending = self._pending.pop(event.id, None)
-        if pending is not None:
-            self._done_until = max(self._done_until, pending.event.received_at)
-            if pending.event.fact == event.fact:
+        if event.actor == drafting.CLOCK:
+            self._done_until = max(self._done_until, event.received_at)
+            if pending is not None and pending.event.fact == event.fact:
                 return
-        self._drop_rivals(event)
+            self._drop_rivals(event)
         self._history.apply(event)
         self._planner.observe(event)
 
     def _drop_rivals(self, event: Event) -> None:
         """What another clock recorded in other words (an older version) stands; ours does not."""
-        if event.actor != drafting.CLOCK or not self._pending:
+        if not self._pending:
             return
-        about = set(event.tags)
+        tags = set(event.tags)
+        opening = isinstance(event.fact, ObligationOpened)
         for rival in list(self._pending.values()):
-            if rival.event.type == event.type and about.intersection(rival.event.tags):
-                del self._pending[rival.event.id]
+            if opening or rival.event.type == event.type:
+                about = (f"obligation:{key}" for key in rival.obligations)
+                if not tags.isdisjoint(about):
+                    del self._pending[rival.event.id]
 
     def _plan(self, until: datetime) -> None:
         for planned in self._planner.run(until):
@@ -144,10 +147,15 @@ class Clock:
         for one in list(self._pending.values()):
             fact, at = one.event.fact, one.event.received_at
             if isinstance(fact, ObligationOpened) and at < self._done_until:
-                del self._pending[one.event.id]
+                self._forget(fact.obligation)
                 draft = _draft_of(one.event)
                 owned_up = Planned(self._planner.now, (draft,), one.obligations)
                 self._take_in(_owned_up(self._history, owned_up))
+
+    def _forget(self, obligation: ObligationId) -> None:
+        for one in list(self._pending.values()):
+            if obligation in one.obligations:
+                del self._pending[one.event.id]
 
     def _append(self) -> dict[str, int]:
         """Hand over what is pending, each obligation's facts together; what fails stays."""

@@ -14,6 +14,7 @@ from ledger.events import duties as d
 from ledger.events import organisation as o
 from ledger.events import outlets as u
 from ledger.events.fact import Fact
+from ledger.events.organisation import DEFAULT_ZONE
 from ledger.events.platform import ForceMajeureDeclared
 from ledger.model.calendar import day_start, local_day
 from ledger.model.duties import Duty, Terms
@@ -118,7 +119,17 @@ class Listener:
     def _await_due(self, obligation: ObligationId) -> None:
         row = self._history.obligation(obligation)
         self.of_unit.setdefault(row.unit, {})[obligation] = None
-        self._agenda.put(self._settled(row), Check(obligation))
+        settled = self._settled(row)
+        if settled < self._now:
+            # Opened after its due, from facts that came late: the reports of that time may still
+            # be coming with them, so the day is left to them.
+            zone = self._zone_of(row)
+            settled = day_start(local_day(self._now, zone) + ONE_DAY, zone)
+        self._agenda.put(settled, Check(obligation))
+
+    def _zone_of(self, row: Obligation) -> str:
+        unit: Unit | None = self._history.rows["unit"].get(row.unit)
+        return unit.zone if unit else DEFAULT_ZONE
 
     def _settled(self, row: Obligation) -> datetime:
         return row.due + timedelta(minutes=self._history.rules(row.rules).settle_minutes)
