@@ -156,12 +156,10 @@ class Appointment(Interval, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class Relief(Item, frozen=True, kw_only=True, omit_defaults=True):
-    """`person` holds the post no longer, from `at` on; who ordered it is in `relieved_by`."""
+    """`person` holds the post no longer, from `at` on."""
 
     person: PersonRef
     cause: str
-    relieved_by: PostRef | None = None
-    relieved_by_person: PersonRef | None = None
 
 
 class Suspension(Item, frozen=True, kw_only=True, omit_defaults=True):

@@ -196,8 +196,6 @@ def _relieved(row: d.Post, fact: o.HolderRelieved, event: Event) -> d.Post:
         **_at(event),
         person=fact.person,
         cause=fact.cause,
-        relieved_by=event.actor.post,
-        relieved_by_person=event.actor.person,
     )
     return replace(row, reliefs=(*row.reliefs, item))
 
