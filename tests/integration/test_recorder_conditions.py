@@ -1,10 +1,12 @@
 """Conditions and reads by tags, types and positions: the same items, answered alike."""
 
+from itertools import product
+
 import pytest
 
 from ledger.database import Database, connect_as_login
 from ledger.errors import ConditionFailed, Invalid
-from ledger.recorder import PAGE_LIMIT, Item, PostgresRecorder
+from ledger.recorder import PAGE_LIMIT, Item, PostgresRecorder, create_ledger
 from tests.recording import new_event, positions, request
 
 LOG = (
@@ -42,24 +44,26 @@ def filled(recorder: PostgresRecorder) -> PostgresRecorder:
     return recorder
 
 
-@pytest.mark.parametrize(("items", "expected"), CASES)
-def test_items_are_matched_alike_everywhere(
-    filled: PostgresRecorder, items: tuple[Item, ...], expected: list[int]
-) -> None:
+def test_items_are_matched_alike_everywhere(database: Database) -> None:
     """A read finds, in both directions and in a stream, what makes a condition fail."""
-    forwards = [one.position for one in filled.read(items).events]
-    backwards = [one.position for one in filled.read(items, backwards=True).events]
-    streamed = [one.position for page in filled.stream(items) for one in page]
+    for number, (items, expected) in enumerate(CASES):
+        recorder = PostgresRecorder(
+            database, create_ledger(database, f"case-{number}", simulated=False)
+        )
+        recorder.append_one(request(*(new_event(kind, *tags) for kind, tags in LOG)))
 
-    assert forwards == expected
-    assert backwards == expected[::-1]
-    assert streamed == expected
-    last = max(expected, default=0)
-    for after in range(last):
-        (outcome,) = filled.append([request(new_event("new"), unless=items, after=after)])
-        assert isinstance(outcome, ConditionFailed)
-    accepted = filled.append_one(request(new_event("new"), unless=items, after=last))
-    assert positions(accepted) == [len(LOG) + 1]
+        forwards = [one.position for one in recorder.read(items).events]
+        backwards = [one.position for one in recorder.read(items, backwards=True).events]
+        streamed = [one.position for page in recorder.stream(items) for one in page]
+        assert (forwards, backwards, streamed) == (expected, expected[::-1], expected), items
+
+        last = max(expected, default=0)
+        for after in range(last):
+            (outcome,) = recorder.append([request(new_event("new"), unless=items, after=after)])
+            assert isinstance(outcome, ConditionFailed), (items, after)
+        accepted = recorder.append_one(request(new_event("new"), unless=items, after=last))
+        assert positions(accepted) == [len(LOG) + 1]
+        recorder.close()
 
 
 def test_a_condition_names_the_fact_that_it_met(filled: PostgresRecorder) -> None:
@@ -68,24 +72,26 @@ def test_a_condition_names_the_fact_that_it_met(filled: PostgresRecorder) -> Non
         filled.append_one(request(unless=(Item(("a",), ("x",)),), after=1))
 
 
-@pytest.mark.parametrize(
-    ("after", "until", "limit"),
-    [(0, 6, 6), (1, 5, 9), (2, None, 2), (3, 3, 5), (0, 0, 1), (9, None, 3), (0, None, 0)],
-)
-@pytest.mark.parametrize("items", [(), (Item((), ("x",)),), (Item(("a",), ()), Item((), ("x",)))])
-def test_pages_are_bounded_on_all_sides(
-    filled: PostgresRecorder, items: tuple[Item, ...], after: int, until: int | None, limit: int
-) -> None:
+BOUNDS = ((0, 6, 6), (1, 5, 9), (2, None, 2), (3, 3, 5), (0, 0, 1), (9, None, 3), (0, None, 0))
+
+
+def test_pages_are_bounded_on_all_sides(filled: PostgresRecorder) -> None:
     """After < position <= until, at most limit, from either end; the head is the ledger's."""
-    everything = [one.position for one in filled.read(items).events]
-    within = [one for one in everything if after < one <= (until if until is not None else 6)]
+    kinds: tuple[tuple[Item, ...], ...] = (
+        (),
+        (Item((), ("x",)),),
+        (Item(("a",), ()), Item((), ("x",))),
+    )
+    for items, (after, until, limit) in product(kinds, BOUNDS):
+        everything = [one.position for one in filled.read(items).events]
+        within = [one for one in everything if after < one <= (6 if until is None else until)]
 
-    forwards = filled.read(items, after=after, until=until, limit=limit)
-    backwards = filled.read(items, after=after, until=until, limit=limit, backwards=True)
+        forwards = filled.read(items, after=after, until=until, limit=limit)
+        backwards = filled.read(items, after=after, until=until, limit=limit, backwards=True)
 
-    assert [one.position for one in forwards.events] == within[:limit]
-    assert [one.position for one in backwards.events] == within[::-1][:limit]
-    assert forwards.head == backwards.head == filled.head()
+        assert [one.position for one in forwards.events] == within[:limit]
+        assert [one.position for one in backwards.events] == within[::-1][:limit]
+        assert forwards.head == backwards.head == filled.head()
 
 
 def test_a_page_has_a_limit(filled: PostgresRecorder) -> None:
@@ -132,22 +138,23 @@ def test_requests_of_one_call_see_each_other(recorder: PostgresRecorder) -> None
     assert [type(one) for one in outcomes[1:]] == [ConditionFailed] * 2
 
 
-@pytest.mark.parametrize(
-    ("item", "blocked"),
-    [
-        (Item(), True),
-        (Item(("t",), ()), True),
-        (Item(("u",), ()), False),
-        (Item((), ("a", "b")), True),
-        (Item((), ("a", "c")), False),
-        (Item(("t",), ("b",)), True),
-        (Item(("u",), ("b",)), False),
-    ],
-)
-def test_a_condition_sees_what_its_own_call_recorded_before(
-    recorder: PostgresRecorder, item: Item, blocked: bool
-) -> None:
-    """A request fails on what an earlier request of its call recorded, and on nothing else."""
-    outcomes = recorder.append([request(new_event("t", "a", "b")), request(unless=(item,))])
+CLASHES = [
+    (Item(), True),
+    (Item(("t",), ()), True),
+    (Item(("u",), ()), False),
+    (Item((), ("a", "b")), True),
+    (Item((), ("a", "c")), False),
+    (Item(("t",), ("b",)), True),
+    (Item(("u",), ("b",)), False),
+]
 
-    assert isinstance(outcomes[1], ConditionFailed) == blocked
+
+def test_a_condition_sees_what_its_own_call_recorded_before(recorder: PostgresRecorder) -> None:
+    """A request fails on what an earlier request of its call recorded, and on nothing else."""
+    for item, blocked in CLASHES:
+        after = recorder.head().position
+        first, second = request(new_event("t", "a", "b")), request(unless=(item,), after=after)
+
+        outcomes = recorder.append([first, second])
+
+        assert isinstance(outcomes[1], ConditionFailed) == blocked, item

@@ -1,15 +1,13 @@
 """What breaks in the middle of a batch: each caller learns the truth, and nothing happens twice."""
 
-import socket
-import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
+from itertools import product
 
 import psycopg
 import pytest
-from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from ledger.database import Database, connect_as_login
 from ledger.errors import (
@@ -22,6 +20,7 @@ from ledger.errors import (
 from ledger.recorder import Appended, AppendRequest, PostgresRecorder, Subscription
 from ledger.recorder import writer as writing
 from ledger.recorder.admission import Prepared, element
+from tests.cut_line import CutLine
 from tests.recording import new_event, positions, request
 
 WAIT_SECONDS = 20.0
@@ -174,70 +173,6 @@ def test_a_process_killed_at_every_attempt_is_reported(
     assert not recorder.append_one(request(new_event("frozen"), key="k")).replayed
 
 
-# -- a line that can be cut between the commit and its answer ------------------------------------
-
-
-class CutLine:
-    """A proxy to PostgreSQL that can swallow the answer to an append, or refuse to connect."""
-
-    def __init__(self, url: str) -> None:
-        self._target = conninfo_to_dict(url)
-        self._listener = socket.create_server(("127.0.0.1", 0))
-        self.swallow_next = False
-        self.refuse = False
-        self.cut_at_once = False
-        host, port = self._listener.getsockname()
-        self.url = make_conninfo(url, host=host, port=port, sslmode="disable")
-        threading.Thread(target=self._accept, daemon=True).start()
-
-    def close(self) -> None:
-        """Take no more connections."""
-        self._listener.close()
-
-    def _accept(self) -> None:
-        with suppress(OSError):
-            while True:
-                client, _ = self._listener.accept()
-                if self.refuse:
-                    client.close()
-                    continue
-                server = self._connect()
-                line = {"swallow": False}
-                for source, sink, upwards in ((client, server, True), (server, client, False)):
-                    threading.Thread(
-                        target=self._pump, args=(source, sink, line, upwards), daemon=True
-                    ).start()
-
-    def _connect(self) -> socket.socket:
-        host, port = str(self._target["host"]), self._target.get("port") or 5432
-        if host.startswith("/"):
-            server = socket.socket(socket.AF_UNIX)
-            server.connect(f"{host}/.s.PGSQL.{port}")
-            return server
-        return socket.create_connection((host, int(port)))
-
-    def _pump(
-        self, source: socket.socket, sink: socket.socket, line: dict[str, bool], upwards: bool
-    ) -> None:
-        with suppress(OSError):
-            while data := source.recv(65_536):
-                if upwards and self.swallow_next and b"\0append\0" in data:
-                    self.swallow_next = False
-                    line["swallow"] = True
-                    sink.sendall(data)
-                    if self.cut_at_once:
-                        break
-                    continue
-                if not upwards and line["swallow"]:
-                    break
-                sink.sendall(data)
-        for end in (source, sink):
-            # To a client both directions end; the server process sees it only when it reads.
-            with suppress(OSError):
-                end.shutdown(socket.SHUT_RDWR)
-            end.close()
-
-
 @pytest.fixture
 def line(database: Database) -> Iterator[CutLine]:
     """A line to the database that can be cut."""
@@ -319,19 +254,35 @@ def poisoned(asked: AppendRequest, body: bytes) -> Prepared:
     return prepared
 
 
-@pytest.mark.parametrize("body", [b"[1]", b'{"a":"' + b"x" * 70_000 + b'"}', b'{"a":\n1}'])
-@pytest.mark.parametrize("places", [{0}, {7}, {3, 4}, {0, 9, 15}, set(range(16))])
-def test_poison_fails_alone(recorder: PostgresRecorder, body: bytes, places: set[int]) -> None:
+BODIES = (b"[1]", b'{"a":"' + b"x" * 70_000 + b'"}', b'{"a":\n1}')
+PLACES = ({0}, {7}, {3, 4}, {0, 9, 15}, set(range(16)))
+
+
+def test_poison_fails_alone(recorder: PostgresRecorder) -> None:
     """Whatever the database refuses in a batch is refused alone; its neighbours are recorded."""
-    batch = [
-        poisoned(request(), body) if place in places else Prepared(request(new_event("t", "a")))
-        for place in range(16)
-    ]
+    for body, places in product(BODIES, PLACES):
+        before = recorder.head().position
+        batch = [
+            poisoned(request(), body) if place in places else Prepared(request(new_event("t", "a")))
+            for place in range(16)
+        ]
+
+        answers = recorder._writer.submit(batch)
+
+        assert {place for place, one in enumerate(answers) if isinstance(one, Invalid)} == places
+        assert recorder.head().position == before + 16 - len(places)
+
+
+def test_poison_in_a_company_refuses_it_whole(recorder: PostgresRecorder) -> None:
+    """Requests that enter together are refused together when the database refuses one of them."""
+    company = object()
+    batch = [Prepared(request(), company) for _ in range(4)]
+    batch[2].bodies = element(b"[1]")
 
     answers = recorder._writer.submit(batch)
 
-    assert {place for place, one in enumerate(answers) if isinstance(one, Invalid)} == places
-    assert recorder.head().position == 16 - len(places)
+    assert [type(one) for one in answers] == [Invalid] * 4
+    assert recorder.head().position == 0
 
 
 def test_a_full_disk_refuses_the_batch_and_not_the_next(
