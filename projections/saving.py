@@ -48,8 +48,13 @@ class Names(msgspec.Struct, frozen=True):
     @classmethod
     def of(cls, table: Table[Any], generation: int) -> "Names":
         """The first generation has plain names, later ones say which they are."""
+        return cls.behind(table.name, generation)
+
+    @classmethod
+    def behind(cls, table: str, generation: int) -> "Names":
+        """The same for a table that is known by name only."""
         suffix = "" if generation == 1 else f"_g{generation}"
-        return cls(f"{table.name}{suffix}", f"{table.name}{suffix}_history")
+        return cls(f"{table}{suffix}", f"{table}{suffix}_history")
 
 
 MAKE_CURRENT: Final = sql.SQL("""

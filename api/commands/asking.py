@@ -1,0 +1,280 @@
+"""The questions: who failed to report, why exactly, how well reports come in, who held which post.
+
+Every one takes `--as-of`, a position or a time, and says what it is as of.
+"""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import date, datetime, timedelta
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import rich_click as click
+from msgspec.structs import replace
+
+from api.commands import printing
+from api.commands.printing import LOCAL_ZONE
+from ledger.vocabulary import DutyRef, ObligationId, UnitRef
+
+if TYPE_CHECKING:
+    from api.commands.opening import Opened
+    from projections.names import Names
+    from projections.standpoint import Standpoint
+
+Function = TypeVar("Function", bound=Callable[..., Any])
+
+AS_OF = click.option(
+    "--as-of",
+    metavar="X",
+    help="What was known then: a position (184233) or a time (2026-04-01T18:00:00+08:00).",
+)
+AS_JSON = click.option("--json", "as_json", is_flag=True, help="The whole answer as JSON.")
+LANGUAGE = click.option(
+    "--language",
+    type=click.Choice(["zh", "en"]),
+    default="zh",
+    show_default=True,
+    help="The language of names.",
+)
+
+
+@click.command("who-failed")
+@click.option("--period", metavar="P", help="2026-04, 2026W14, 2026Q1, or two joined by `..`.")
+@click.option("--unit", metavar="U", help="A unit and everything below it; all by default.")
+@click.option("--duty", metavar="D", help="One duty; all by default.")
+@click.option("--limit", type=click.IntRange(1, 500), default=100, show_default=True)
+@AS_OF
+@LANGUAGE
+@AS_JSON
+@click.pass_obj
+def who_failed(  # noqa: PLR0913  (one parameter an option)
+    environ: dict[str, str],
+    *,
+    period: str | None,
+    unit: str | None,
+    duty: str | None,
+    limit: int,
+    as_of: str | None,
+    language: str,
+    as_json: bool,
+) -> None:
+    """Who failed to report in a period (default: last month), and who answers for it."""
+    from projections import failures, spans  # noqa: PLC0415  (a fast start)
+
+    with _standing(environ, as_of) as (ledger, here):
+        span = spans.parse_span(period or _last_month(here.moment.instant))
+        found = failures.who_failed(here, span, unit=_unit(unit), duty=_duty(duty), limit=limit)
+        found = replace(found, names=_with_persons(ledger, here, found.names))
+    if as_json:
+        printing.print_json(found)
+        return
+    from api.commands import telling  # noqa: PLC0415  (a fast start)
+
+    telling.tell_failures(found, language)
+
+
+@click.command()
+@click.argument("obligation")
+@AS_OF
+@LANGUAGE
+@AS_JSON
+@click.pass_obj
+def trace(
+    environ: dict[str, str], *, obligation: str, as_of: str | None, language: str, as_json: bool
+) -> None:
+    """Why a report was demanded, of whom, what was done, who answers, on which facts."""
+    from projections import tracing  # noqa: PLC0415  (a fast start)
+
+    with _standing(environ, as_of) as (ledger, here):
+        found = tracing.trace(here, ObligationId(obligation))
+        found = replace(found, names=_with_persons(ledger, here, found.names))
+    if as_json:
+        printing.print_json(found)
+        return
+    from api.commands import telling  # noqa: PLC0415  (a fast start)
+
+    telling.tell_trace(found, language)
+
+
+@click.command()
+@click.option("--duty", metavar="D", required=True, help="The duty whose reports are counted.")
+@click.option("--period", metavar="P", help="2026-04, 2026Q1, or two joined by `..`.")
+@click.option("--unit", metavar="U", help="A unit and everything below it; all by default.")
+@click.option(
+    "--then", metavar="X", help="What 'as known then' means, instead of each period's own."
+)
+@click.option("--limit", type=click.IntRange(1, 500), default=100, show_default=True)
+@AS_OF
+@LANGUAGE
+@AS_JSON
+@click.pass_obj
+def matrix(  # noqa: PLR0913  (one parameter an option)
+    environ: dict[str, str],
+    *,
+    duty: str,
+    period: str | None,
+    unit: str | None,
+    then: str | None,
+    limit: int,
+    as_of: str | None,
+    language: str,
+    as_json: bool,
+) -> None:
+    """Units by periods (default: last month): each outcome, as known then and as known now."""
+    from projections import matrix as reporting  # noqa: PLC0415  (a fast start)
+    from projections.spans import parse_span  # noqa: PLC0415
+    from projections.standpoint import parse_as_of  # noqa: PLC0415
+
+    with _standing(environ, as_of) as (_, here):
+        found = reporting.matrix(
+            here,
+            parse_span(period or _last_month(here.moment.instant)),
+            DutyRef(duty),
+            unit=_unit(unit),
+            then=parse_as_of(then),
+            limit=limit,
+        )
+    if as_json:
+        printing.print_json(found)
+        return
+    from api.commands import telling  # noqa: PLC0415  (a fast start)
+
+    telling.tell_matrix(found, language)
+
+
+@click.command()
+@click.argument("unit")
+@AS_OF
+@LANGUAGE
+@AS_JSON
+@click.pass_obj
+def status(
+    environ: dict[str, str], *, unit: str, as_of: str | None, language: str, as_json: bool
+) -> None:
+    """How one unit stands: its stage, its head, what it owes and what it missed."""
+    from projections import status as standing  # noqa: PLC0415  (a fast start)
+
+    with _standing(environ, as_of) as (ledger, here):
+        found = standing.status(here, UnitRef(unit))
+        found = replace(found, names=_with_persons(ledger, here, found.names))
+    if as_json:
+        printing.print_json(found)
+        return
+    from api.commands import telling  # noqa: PLC0415  (a fast start)
+
+    telling.tell_status(found, language)
+
+
+@click.command()
+@click.option("--unit", metavar="U", help="A unit and everything below it; all by default.")
+@click.option("--on", metavar="DATE", help="What was in force on that day; today by default.")
+@click.option("--depth", type=click.IntRange(0, 32), default=2, show_default=True)
+@click.option("--ended", is_flag=True, help="Closed units too.")
+@AS_OF
+@LANGUAGE
+@AS_JSON
+@click.pass_obj
+def org(  # noqa: PLR0913  (one parameter an option)
+    environ: dict[str, str],
+    *,
+    unit: str | None,
+    on: str | None,
+    depth: int,
+    ended: bool,
+    as_of: str | None,
+    language: str,
+    as_json: bool,
+) -> None:
+    """The organisation on a date, as known at a position: units, posts, and who was in them."""
+    from projections.structure import organisation_on  # noqa: PLC0415  (a fast start)
+
+    with _standing(environ, as_of) as (ledger, here):
+        found = organisation_on(here, _day(on), unit=_unit(unit), depth=depth, ended=ended)
+        found = replace(found, names=_with_persons(ledger, here, found.names))
+    if as_json:
+        printing.print_json(found)
+        return
+    from api.commands import telling  # noqa: PLC0415  (a fast start)
+
+    telling.tell_structure(found, language)
+
+
+@click.command()
+@click.argument("subject")
+@click.option("--type", "types", metavar="T", multiple=True, help="Only facts of this type.")
+@click.option("--limit", type=click.IntRange(1, 500), default=100, show_default=True)
+@click.option("--beyond", type=click.IntRange(min=1), help="`next` of the page before.")
+@click.option("--backwards", is_flag=True, help="The latest first.")
+@AS_OF
+@AS_JSON
+@click.pass_obj
+def timeline(  # noqa: PLR0913  (one parameter an option)
+    environ: dict[str, str],
+    *,
+    subject: str,
+    types: tuple[str, ...],
+    limit: int,
+    beyond: int | None,
+    backwards: bool,
+    as_of: str | None,
+    as_json: bool,
+) -> None:
+    """Every fact about one subject, in order: unit:X, post:X, obligation:X, duty:X ..."""
+    from projections import timeline as facts  # noqa: PLC0415  (a fast start)
+
+    with _standing(environ, as_of) as (ledger, here):
+        found = facts.timeline(
+            ledger.questions,
+            here.as_of,
+            subject,
+            types=types,
+            beyond=beyond,
+            limit=limit,
+            backwards=backwards,
+        )
+    if as_json:
+        printing.print_json(found)
+        return
+    from api.commands import telling  # noqa: PLC0415  (a fast start)
+
+    telling.tell_timeline(found)
+
+
+@contextmanager
+def _standing(environ: dict[str, str], as_of: str | None) -> "Iterator[tuple[Opened, Standpoint]]":
+    """The ledger, its views brought up to date, and the standpoint asked for."""
+    from api.commands.opening import opened  # noqa: PLC0415  (a fast start)
+    from projections.standpoint import parse_as_of  # noqa: PLC0415
+
+    asked = parse_as_of(as_of)
+    with opened(environ) as ledger:
+        ledger.bring_views_up()
+        with ledger.questions.at(asked) as here:
+            yield ledger, here
+
+
+def _with_persons(ledger: "Opened", here: "Standpoint", names: "Names") -> "Names":
+    from projections.names import with_person_names  # noqa: PLC0415  (a fast start)
+
+    return with_person_names(names, ledger.names_of(here, names.persons))
+
+
+def _unit(unit: str | None) -> UnitRef | None:
+    return None if unit is None else UnitRef(unit)
+
+
+def _duty(duty: str | None) -> DutyRef | None:
+    return None if duty is None else DutyRef(duty)
+
+
+def _day(text: str | None) -> date | None:
+    if text is None:
+        return None
+    try:
+        return date.fromisoformat(text)
+    except ValueError:
+        raise click.BadParameter(f"{text!r} is not a date; write 2026-04-01") from None
+
+
+def _last_month(instant: datetime) -> str:
+    first = instant.astimezone(LOCAL_ZONE).date().replace(day=1)
+    return f"{first - timedelta(days=1):%Y-%m}"
