@@ -19,6 +19,7 @@ from ledger.model.obligations import Obligation
 from ledger.model.organisation import Unit
 from ledger.model.periods import ONE_DAY, Period, period_after, periods_between
 from ledger.schedule.agenda import Agenda
+from ledger.schedule.candidates import Candidates
 from ledger.schedule.drafting import Planned
 from ledger.schedule.listening import Listener
 from ledger.schedule.notices import plan_notice
@@ -39,6 +40,7 @@ class Planner:
         self.now = START
         self._agenda: Agenda[Work] = Agenda()
         self._reconciler = Reconciler(history)
+        self._candidates = Candidates()
         self._listener = Listener(history, self._agenda, self._reconciler, START)
 
     def observe(self, event: Event) -> None:
@@ -93,9 +95,13 @@ class Planner:
         opening = day_start(period.start, chain.zone)
         if duty.is_retired(opening):
             return
-        for unit in self._listener.units_of(duty, chain.zone):
+        reached = self._listener.units_of(duty, chain.zone)
+        only_new = not work.told_at
+        if only_new:
+            reached = self._candidates.of(duty, period, reached, self.history.calendar)
+        for unit in reached:
             found = self._reconciler.reconcile(
-                Opening(duty, period, unit, work.told_at, self.now), only_new=not work.told_at
+                Opening(duty, period, unit, work.told_at, self.now), only_new=only_new
             )
             if found:
                 yield found
