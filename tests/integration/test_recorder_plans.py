@@ -89,7 +89,7 @@ def test_a_conditional_append_costs_what_stands_after(session: psycopg.Connectio
     """A condition on a common tag near the head looks at what came since, not at 15,000 rows."""
     call = """
     SELECT ledger.append_v1(1, now(), NULL, '{1}', ARRAY[gen_random_uuid()], '{t}', '{x}',
-        ARRAY['{"a":1}'::bytea], '{}', '{}', '{}', '{1}', ARRAY[%s]::bigint[], '{t}', '{common:1}')
+        ARRAY['{"a":1}'::bytea], '{}', '{}', '{}', '{1}', ARRAY[%s]::bigint[], '{u}', '{common:1}')
     """
     scans, rows = work(session, call, EVENTS - 20)
 
