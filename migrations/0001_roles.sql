@@ -18,7 +18,9 @@ BEGIN
         IF NOT (SELECT rolsuper FROM pg_roles WHERE rolname = session_user)
             AND NOT pg_has_role(session_user, wanted, 'SET')
         THEN
-            EXECUTE format('GRANT %I TO %I WITH SET TRUE, INHERIT FALSE', wanted, session_user);
+            -- What migrations make is the owner's, and the login keeps the list of them.
+            EXECUTE format('GRANT %I TO %I WITH SET TRUE, INHERIT %s',
+                wanted, session_user, CASE wanted WHEN 'ledger_owner' THEN 'TRUE' ELSE 'FALSE' END);
         END IF;
     END LOOP;
 END
