@@ -35,15 +35,18 @@ ALTER TABLE ledger.migration OWNER TO ledger_owner;
 CREATE SCHEMA views AUTHORIZATION ledger_projector;
 CREATE SCHEMA bi_v1 AUTHORIZATION ledger_projector;
 
+-- Each grants what is its own: the login that migrates need not be above them.
+SET LOCAL ROLE ledger_owner;
 GRANT USAGE ON SCHEMA ledger TO ledger_writer, ledger_projector, ledger_reader;
 GRANT SELECT ON ledger.migration TO ledger_writer, ledger_projector, ledger_reader;
-GRANT USAGE ON SCHEMA views, bi_v1 TO ledger_reader;
-
 -- A function is for everybody unless said otherwise: here it is for nobody unless granted.
-ALTER DEFAULT PRIVILEGES FOR ROLE ledger_owner REVOKE EXECUTE ON FUNCTIONS FROM PUBLIC;
-ALTER DEFAULT PRIVILEGES FOR ROLE ledger_projector REVOKE EXECUTE ON FUNCTIONS FROM PUBLIC;
-
+ALTER DEFAULT PRIVILEGES REVOKE EXECUTE ON FUNCTIONS FROM PUBLIC;
 -- Tables of schema ledger are granted one by one, where they are made: some hold secrets.
--- Views hold none, and every one of them may be read.
-ALTER DEFAULT PRIVILEGES FOR ROLE ledger_projector IN SCHEMA views, bi_v1
-    GRANT SELECT ON TABLES TO ledger_reader;
+
+SET LOCAL ROLE ledger_projector;
+GRANT USAGE ON SCHEMA views, bi_v1 TO ledger_reader;
+ALTER DEFAULT PRIVILEGES REVOKE EXECUTE ON FUNCTIONS FROM PUBLIC;
+-- Views hold no secrets, and every one of them may be read.
+ALTER DEFAULT PRIVILEGES IN SCHEMA views, bi_v1 GRANT SELECT ON TABLES TO ledger_reader;
+
+RESET ROLE;
