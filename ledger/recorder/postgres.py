@@ -3,13 +3,14 @@
 Read next: `ledger/recorder/writer.py` for how appends are gathered, `reading.py` for reads.
 """
 
+from collections import deque
 from collections.abc import Iterator, Sequence
 from datetime import datetime
-from typing import Final
+from typing import Final, TypeAlias
 from uuid import UUID
 
 from ledger.database import Database
-from ledger.errors import DuplicateId, Invalid, LedgerError
+from ledger.errors import DuplicateId, Invalid, LedgerError, LogStopped
 from ledger.recorder.admission import Prepared, prepare
 from ledger.recorder.call import Replayed, outcome_of
 from ledger.recorder.following import Subscription
@@ -26,10 +27,14 @@ from ledger.recorder.requests import (
     Stored,
     receipt_of,
 )
-from ledger.recorder.writer import Answer, GroupCommit
+from ledger.recorder.writer import Answer, GroupCommit, Submission
 
-WINDOW_EVENTS: Final = 20_000
-"""Events of one call that are packed and queued at a time."""
+WINDOW_EVENTS: Final = 10_000
+WINDOWS_MAX: Final = 2
+"""Of a long list, so many events are packed at a time while the window before is written."""
+
+_Window: TypeAlias = tuple[list[Prepared | LedgerError], Submission | None]
+"""Requests packed or refused, and the wait for those that were queued."""
 
 
 class PostgresRecorder:
@@ -45,26 +50,25 @@ class PostgresRecorder:
     def append(self, requests: Sequence[AppendRequest]) -> list[Appended | LedgerError]:
         """Record requests, each by itself; blocks until each outcome is durable, in order."""
         outcomes: list[Appended | LedgerError] = []
-        window: list[AppendRequest] = []
-        event_count = 0
-        for request in requests:
-            window.append(request)
-            event_count += len(request.events)
-            if event_count >= WINDOW_EVENTS:
-                outcomes += self._append(window)
-                window, event_count = [], 0
-        return outcomes + self._append(window) if window else outcomes
+        caller, windows = object(), deque[_Window]()
+        for window in _windows(requests):
+            windows.append(self._queue(window, caller))
+            if len(windows) == WINDOWS_MAX:
+                outcomes += self._answered(windows.popleft())
+        for queued in windows:
+            outcomes += self._answered(queued)
+        return outcomes
 
     def append_together(self, requests: Sequence[AppendRequest]) -> list[Appended | LedgerError]:
         """Record requests in one transaction, whose conditions do not see each other's events.
 
         With one and the same condition they are recorded all or none. They must fit one batch.
         """
-        return self._append(requests, company=object())
+        return self._answered(self._queue(requests, caller=object(), company=object()))
 
     def append_one(self, request: AppendRequest) -> Appended:
         """Record one request; raises the refusal."""
-        (outcome,) = self._append([request])
+        (outcome,) = self._answered(self._queue([request], caller=object()))
         if isinstance(outcome, LedgerError):
             raise outcome
         return outcome
@@ -116,12 +120,19 @@ class PostgresRecorder:
         self._writer.close()
         self._reader.close()
 
-    def _append(
-        self, requests: Sequence[AppendRequest], company: object | None = None
-    ) -> list[Appended | LedgerError]:
+    def _queue(
+        self, requests: Sequence[AppendRequest], caller: object, company: object | None = None
+    ) -> _Window:
         admitted = [self._admit(request, company) for request in requests]
         queued = [one for one in admitted if isinstance(one, Prepared)]
-        answers = iter(self._writer.submit(queued) if queued else ())
+        try:
+            return admitted, self._writer.enqueue(queued, caller) if queued else None
+        except LogStopped as stopped:
+            return [stopped for _ in admitted], None
+
+    def _answered(self, window: _Window) -> list[Appended | LedgerError]:
+        admitted, submission = window
+        answers = iter(self._writer.wait(submission) if submission else ())
         return [
             one if isinstance(one, LedgerError) else self._outcome(one, next(answers))
             for one in admitted
@@ -147,3 +158,15 @@ class PostgresRecorder:
             if not all(one.entry.endswith(event.body[1:]) for one, event in same):
                 return DuplicateId()
         return Appended(tuple(map(receipt_of, stored)), replayed=replayed.under_key)
+
+
+def _windows(requests: Sequence[AppendRequest]) -> Iterator[Sequence[AppendRequest]]:
+    """The requests in order, in lists of about a batch."""
+    start, event_count = 0, 0
+    for end, request in enumerate(requests, start=1):
+        event_count += len(request.events)
+        if event_count >= WINDOW_EVENTS:
+            yield requests[start:end]
+            start, event_count = end, 0
+    if start < len(requests):
+        yield requests[start:]

@@ -54,13 +54,15 @@ Answer = bytes | Replayed | LedgerError
 
 
 class Submission:
-    """The requests of one caller, and a lock that opens when all are answered."""
+    """Requests of one caller, and a lock that opens when all are answered."""
 
-    __slots__ = ("answers", "done", "left")
+    __slots__ = ("answers", "caller", "done", "left", "size_bytes")
 
-    def __init__(self, count: int) -> None:
-        self.answers: list[Answer | None] = [None] * count
-        self.left = count
+    def __init__(self, requests: Sequence[Prepared], caller: object) -> None:
+        self.answers: list[Answer | None] = [None] * len(requests)
+        self.caller = caller  # what one caller sends in order is recorded in order
+        self.left = len(requests)
+        self.size_bytes = sum([one.size_bytes for one in requests])
         self.done = threading.Lock()
         self.done.acquire()
 
@@ -109,21 +111,28 @@ class GroupCommit:
 
     def submit(self, requests: Sequence[Prepared]) -> list[Answer]:
         """Queue requests and wait until every one of them is answered."""
-        submission = Submission(len(requests))
+        return self.wait(self.enqueue(requests, object()))
+
+    def enqueue(self, requests: Sequence[Prepared], caller: object) -> Submission:
+        """Queue one or more requests behind what the same caller queued before."""
+        submission = Submission(requests, caller)
         waiting = [Waiting(one, submission, place) for place, one in enumerate(requests)]
-        size_bytes = sum([one.size_bytes for one in requests])
         with self._lock:
             while self._queued_bytes > QUEUE_BYTES_MAX and not self._closing:
                 self._room.wait()
             if self._closing:
                 raise LogStopped("the recorder is closed; open the ledger again")
             self._arrived += waiting
-            self._queued_bytes += size_bytes
+            self._queued_bytes += submission.size_bytes
             if self._idle:
                 self._arrival.notify()
+        return submission
+
+    def wait(self, submission: Submission) -> list[Answer]:
+        """Wait until every request of a submission is answered."""
         submission.done.acquire()
         with self._lock:
-            self._queued_bytes -= size_bytes
+            self._queued_bytes -= submission.size_bytes
             self._room.notify_all()
         return cast("list[Answer]", submission.answers)
 
@@ -164,13 +173,12 @@ class GroupCommit:
             if not batch.has_room_for(one.prepared):
                 break
             self._backlog.popleft()
-            # What one caller sent in order is recorded in order.
-            if id(one.submission) not in overtaken and batch.admits(one.prepared):
+            if id(one.submission.caller) not in overtaken and batch.admits(one.prepared):
                 batch.add(one.prepared)
                 chosen.append(one)
                 continue
             passed.append(one)
-            overtaken.add(id(one.submission))
+            overtaken.add(id(one.submission.caller))
             if self._simulated:
                 break  # given times never go back, so nobody is overtaken
         self._backlog.extendleft(reversed(passed))
