@@ -8,6 +8,7 @@ Read next: `periods.py`, then `duties.py`, which computes dues from both.
 
 from collections.abc import Mapping
 from datetime import UTC, date, datetime, time, timedelta
+from functools import lru_cache
 from types import MappingProxyType
 from typing import Final
 from zoneinfo import ZoneInfo
@@ -182,6 +183,7 @@ CALENDAR_FACTS: Final[frozenset[type[Fact]]] = frozenset(
 """The facts that the calendar is folded from."""
 
 
+@lru_cache(maxsize=8192)
 def local_to_utc(day: date, wall: time, zone: str) -> datetime:
     """The UTC instant of a wall time in a zone.
 

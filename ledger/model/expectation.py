@@ -76,6 +76,8 @@ class Knowledge(msgspec.Struct, frozen=True):
     organisation: Organisation
     calendar: Calendar
     rules: Rules
+    dues: dict[tuple[EventId, str, str, int], "Due"] = msgspec.field(default_factory=dict)
+    """Dues worked out before for units without days of their own: thousands share each."""
 
 
 class Demand(msgspec.Struct, frozen=True, kw_only=True):
@@ -178,6 +180,19 @@ def demand(duty: Duty, period: Period, unit: Unit, known: Knowledge) -> Demand:
     )
 
 
+def _due(  # noqa: PLR0913, PLR0917  (what a due is worked out from)
+    period: Period, terms: Terms, zone: str, known: Knowledge, own: OwnDays, grace: int
+) -> Due:
+    if own:
+        return due_of(period, terms.due, zone, known.calendar, own=own, grace_working_days=grace)
+    key = (terms.event, period.key, zone, grace)
+    due = known.dues.get(key)
+    if due is None:
+        due = due_of(period, terms.due, zone, known.calendar, grace_working_days=grace)
+        known.dues[key] = due
+    return due
+
+
 def _nobody(cause: str) -> Demand:
     return Demand(bearer=Bearer.NOBODY, cause=cause)
 
@@ -224,6 +239,8 @@ def _bearer(
 ) -> tuple[Bearer, str, LifeChange | None]:
     """Whose post owes, by the duty's expectation policy (R1, rulings 26, 27 and 35)."""
     start, end = day_start(period.start, unit.zone), day_start(period.end + ONE_DAY, unit.zone)
+    if len(unit.life) == 1 and unit.life[0].at <= start and unit.life[0].change == "established":
+        return Bearer.OWN, "expected", None
     worked = [organisation.is_working(unit.unit, at) for at in _turns(unit, start, end)]
     if terms.expectation == "whole_period" and not all(worked):
         return Bearer.NOBODY, "partial_period", None
@@ -260,6 +277,10 @@ def _post(  # noqa: PLR0913  (what names a post is spread over these)
     A unit without such a post is a defect of the data; the demand must not vanish with it.
     """
     organisation = known.organisation
+    if took_over is None and terms.owed_by_level is None:
+        named = organisation.post_of_role(unit.unit, terms.post_role, at)
+        if named is not None:
+            return named
     above = organisation.ancestors(unit.unit, at)
     candidates: tuple[UnitRef, ...] = (unit.unit,) if took_over is None else ()
     if terms.owed_by_level is not None:

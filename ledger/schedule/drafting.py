@@ -12,7 +12,7 @@ from uuid import UUID
 
 import msgspec
 
-from ledger.entry import Context, Draft, tags_of
+from ledger.entry import Context, Draft
 from ledger.events import duties as d
 from ledger.events.accountability import FindingMissedDetected
 from ledger.events.fact import Fact
@@ -51,8 +51,14 @@ def derived_id(topic: str, subject: str, due: datetime | None = None, occurrence
 
 def obligations_of(drafts: Iterable[Draft]) -> tuple[ObligationId, ...]:
     """The obligations that drafts are about, each once."""
-    tags = (tag.partition(":") for draft in drafts for tag in tags_of(draft))
-    return tuple({ObligationId(key): None for prefix, _, key in tags if prefix == "obligation"})
+    found: dict[ObligationId, None] = {}
+    for draft in drafts:
+        for tag in draft.extra_tags:
+            found[ObligationId(tag.removeprefix("obligation:"))] = None
+        for name in ("obligation", "replaced_by"):
+            if (about := getattr(draft.fact, name, None)) is not None:
+                found[about] = None
+    return tuple(found)
 
 
 def opened(fact: d.ObligationOpened, demand: Demand) -> Draft:

@@ -50,6 +50,7 @@ class Reconciler:
 
     def __init__(self, history: History) -> None:
         self._history = history
+        self._known: Knowledge | None = None
         self._postless: dict[tuple[UnitId, date], None] = {}
 
     def postless(self) -> list[tuple[UnitId, date]]:
@@ -67,9 +68,7 @@ class Reconciler:
         own, successor = rows.get(own_id), rows.get(next_id)
         if only_new and (own or successor):
             return None
-        history = self._history
-        known = Knowledge(history.organisation, history.calendar, history.rules())
-        asked = demand(opening.duty, period, unit, known)
+        asked = demand(opening.duty, period, unit, self._knowledge())
         drafts: list[Draft] = []
         if asked.bearer is Bearer.OWN:
             drafts += self._open(opening, asked, own_id) if own is None else []
@@ -83,6 +82,14 @@ class Reconciler:
         if not drafts:
             return None
         return Planned(opening.now, tuple(drafts), drafting.obligations_of(drafts))
+
+    def _knowledge(self) -> Knowledge:
+        """What is known now; kept while calendar and rules stand, for the dues worked out."""
+        calendar, rules = self._history.calendar, self._history.rules()
+        known = self._known
+        if known is None or known.calendar is not calendar or known.rules != rules:
+            known = self._known = Knowledge(self._history.organisation, calendar, rules)
+        return known
 
     def _succeed(
         self,
