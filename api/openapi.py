@@ -59,7 +59,7 @@ def _not_found_as_problem(response: Response[Any]) -> Response[Any]:
 
 
 OPENAPI_CONFIG: Final = OpenAPIConfig(
-    title="Responsibility ledger",
+    title="Accountability ledger",
     version="1",
     description=DESCRIPTION.strip(),
     license=License(name="Apache-2.0", identifier="Apache-2.0"),
