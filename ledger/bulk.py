@@ -12,7 +12,7 @@ import random
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from datetime import datetime
-from itertools import groupby
+from itertools import accumulate, groupby
 from types import TracebackType
 from typing import Final, Self
 from uuid import UUID
@@ -23,7 +23,7 @@ from ledger.entry import Context, Draft, Event, envelope_of, tags_of
 from ledger.errors import BulkDiverged, ConditionFailed, GateRefused
 from ledger.log import Log
 from ledger.model.history import History
-from ledger.recorder import Appended, AppendRequest, Condition, Item
+from ledger.recorder import AppendRequest, Condition, Item
 
 BATCH_EVENTS: Final = 6_000
 """Events an append call: enough that its fixed cost does not show, few enough to be bounded."""
@@ -137,16 +137,16 @@ class Bulk:
 
     def _append(self, batch: list[Event]) -> int:
         """In the second thread: encode and append a batch; the positions must be as predicted."""
-        outcomes = self.log.recorder.append_together(list(self._requests(batch)))
-        position = batch[0].position
-        for outcome in outcomes:
-            if isinstance(outcome, ConditionFailed):
-                raise BulkDiverged
-            if not isinstance(outcome, Appended):
-                raise outcome
-            if outcome.receipts[0].position != position:
-                raise BulkDiverged
-            position += len(outcome.receipts)
+        requests = list(self._requests(batch))
+        try:
+            positions = self.log.recorder.append_together(requests)
+        except ConditionFailed as refusal:
+            raise BulkDiverged from refusal
+        predicted = accumulate(
+            (len(one.events) for one in requests[:-1]), initial=batch[0].position
+        )
+        if positions != list(predicted):
+            raise BulkDiverged
         return len(batch)
 
     def _requests(self, batch: list[Event]) -> Iterator[AppendRequest]:

@@ -119,6 +119,12 @@ def outcome_of(request: AppendRequest, answer: bytes) -> Appended | Replayed | L
     return _refusal(outcome, position)
 
 
+def accepted_position(answer: bytes) -> int | None:
+    """Where the first event of an accepted request stands; None for every other answer."""
+    _, outcome, position = _read_answer(answer)
+    return int(position) if outcome == _ACCEPTED else None
+
+
 def _refusal(outcome: int, position: int) -> LedgerError:
     if outcome == _CONDITION_FAILED:
         return ConditionFailed(

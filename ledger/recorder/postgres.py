@@ -12,7 +12,7 @@ from uuid import UUID
 from ledger.database import Database
 from ledger.errors import DuplicateId, Invalid, LedgerError, LogStopped
 from ledger.recorder.admission import Prepared, prepare
-from ledger.recorder.call import Replayed, outcome_of
+from ledger.recorder.call import Replayed, accepted_position, outcome_of
 from ledger.recorder.following import Subscription
 from ledger.recorder.ledgers import ledger_of
 from ledger.recorder.reading import Reader
@@ -59,12 +59,29 @@ class PostgresRecorder:
             outcomes += self._answered(queued)
         return outcomes
 
-    def append_together(self, requests: Sequence[AppendRequest]) -> list[Appended | LedgerError]:
+    def append_together(self, requests: Sequence[AppendRequest]) -> list[int]:
         """Record requests in one transaction, whose conditions do not see each other's events.
 
-        With one and the same condition they are recorded all or none. They must fit one batch.
+        With one and the same condition they are recorded all or none; they must fit one batch.
+        Answers where the first event of each stands (a million receipts would cost more than the
+        appends); raises the first refusal.
         """
-        return self._answered(self._queue(requests, caller=object(), company=object()))
+        admitted, submission = self._queue(requests, caller=object(), company=object())
+        for one in admitted:
+            if isinstance(one, LedgerError):
+                raise one
+        answers = self._writer.wait(submission) if submission else ()
+        positions = []
+        for one, answer in zip(admitted, answers, strict=True):
+            position = accepted_position(answer) if isinstance(answer, bytes) else None
+            if position is None:
+                assert isinstance(one, Prepared), "what was refused at the door was raised"
+                outcome = self._outcome(one, answer)
+                if isinstance(outcome, LedgerError):
+                    raise outcome
+                position = outcome.receipts[0].position
+            positions.append(position)
+        return positions
 
     def append_one(self, request: AppendRequest) -> Appended:
         """Record one request; raises the refusal."""

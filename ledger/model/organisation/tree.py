@@ -39,10 +39,9 @@ class Tree:
         Suspending or resuming a unit that does not exist then changes nothing.
         """
         row = self.units.get(unit)
-        changes = sorted(
-            (one for one in row.life if one.at <= at) if row else (),
-            key=lambda one: (one.at, one.position),
-        )
+        changes = [one for one in row.life if one.at <= at] if row else []
+        if len(changes) > 1:
+            changes.sort(key=lambda one: (one.at, one.position))
         current: LifeChange | None = None
         for one in changes:
             alive = current is not None and current.change not in _ENDINGS
