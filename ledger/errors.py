@@ -196,7 +196,7 @@ class ViewBehind(LedgerError):
 
 
 class ViewStopped(LedgerError):
-    """The view stopped at a fact that it could not fold; an operator sees why in `ledger project`."""
+    """The view stopped at a fact it could not fold; an operator sees why in `ledger project`."""
 
     code = "view-stopped"
 

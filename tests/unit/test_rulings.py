@@ -13,7 +13,6 @@ from ledger.vocabulary import Power
 from tests.scenario import DUE, MONTHLY, Scenario, local, wall
 
 AFTER = "2026-04-10 09:00"
-LONG_AFTER = "2026-05-20 09:00"
 
 
 class Ruling(msgspec.Struct, frozen=True, kw_only=True):
