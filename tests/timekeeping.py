@@ -96,12 +96,13 @@ class World(Deciding):
                 post=post, unit=unit, role="head", title_zh="负责人", title_en="head"
             )
         )
-        self.operator(
-            organisation.RegisterPerson(
-                person=person, name=Sealed(commitment="0" * 64, person=person)
-            )
-        )
+        self.register(person)
         self.operator(organisation.AppointHolder(post=post, person=person))
+
+    def register(self, person: str) -> None:
+        """A person without a post."""
+        name = Sealed(commitment="0" * 64, person=person)
+        self.operator(organisation.RegisterPerson(person=person, name=name))
 
     def outlet(self, unit: str, opened: date | None, planned: date | None = None) -> None:
         """An outlet below S, with its head; `opened` None: only planned so far."""
