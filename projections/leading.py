@@ -284,14 +284,9 @@ class Lead:
                 self.advance(fresh)
 
     def _batches(self, after: int, until: int) -> Generator[list[Stored]]:
-        batch: list[Stored] = []
-        for page in self._source.stream(after=after, until=until):
-            batch += page
-            if len(batch) >= BATCH_EVENTS:
-                yield batch
-                batch = []
-        if batch:
-            yield batch
+        for start in range(after, until, BATCH_EVENTS):
+            end = min(start + BATCH_EVENTS, until)
+            yield [one for page in self._source.stream(after=start, until=end) for one in page]
 
     def _fold(self, group: Sequence[_Folding], stored: Sequence[Stored]) -> dict[_Folding, Step]:
         decode = self._decode

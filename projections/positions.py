@@ -21,6 +21,7 @@ from projections.tables import Projection, shape_of
 _PROJECTOR_LOCK: Final = 471_027
 _POLL_SECONDS_MIN: Final = 0.001
 _POLL_SECONDS_MAX: Final = 0.02
+_POLL_SHARED_SECONDS: Final = 0.002
 WAIT_SECONDS_MAX: Final = 30.0
 
 
@@ -196,13 +197,12 @@ class Progress:
             pause = min(pause * 2, _POLL_SECONDS_MAX)
 
     def _poll(self) -> list[Standing]:
-        """The standings as read after this call began; many who wait share one query."""
-        asked = time.monotonic()
+        """The standings of this moment or just before it; many who wait share one query."""
         with self._lock:
-            if self._polled_at < asked:
-                started = time.monotonic()
+            now = time.monotonic()
+            if now - self._polled_at > _POLL_SHARED_SECONDS:
                 self._polled = self.standings()
-                self._polled_at = started
+                self._polled_at = now
             return self._polled
 
 
