@@ -29,11 +29,11 @@ from api import (
     timeline,
 )
 from api.auth import require_permission
+from api.console.pages import answer, console_router
 from api.frame import Frame
 from api.ledgers import Ledgers
 from api.observability import Observer, metrics_route
 from api.openapi import OPENAPI_CONFIG
-from api.problems import EXCEPTION_HANDLERS
 from api.strictness import BODY_BYTES_MAX, require_strict_request
 from api.visits import provide_view, provide_visit
 
@@ -66,9 +66,9 @@ def create_app(ledgers: Ledgers) -> Litestar:
         },
     )
     app = Litestar(
-        route_handlers=[versioned, *health.routes, metrics_route(observer)],
+        route_handlers=[versioned, *health.routes, metrics_route(observer), console_router()],
         guards=[require_permission, require_strict_request],
-        exception_handlers=EXCEPTION_HANDLERS,
+        exception_handlers={Exception: answer},
         request_max_body_size=BODY_BYTES_MAX,
         openapi_config=OPENAPI_CONFIG,
         state=State({"ledgers": ledgers, "observer": observer}),

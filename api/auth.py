@@ -191,7 +191,7 @@ async def require_permission(
         opened.clock.now(),
     )
     if caller.by_session:
-        _require_same_site(connection)
+        require_same_site(connection)
     if not caller.may(permission):
         raise NotAllowed(
             f"the role {caller.role} does not include {permission}; ask an administrator"
@@ -200,7 +200,7 @@ async def require_permission(
     connection.scope["caller"] = caller  # type: ignore[typeddict-unknown-key]
 
 
-def _require_same_site(connection: ASGIConnection[Any, Any, Any, Any]) -> None:
+def require_same_site(connection: ASGIConnection[Any, Any, Any, Any]) -> None:
     """A browser sends its cookie along by itself, so what other sites start is turned away."""
     if connection.scope["method"] in {"GET", "HEAD"}:  # type: ignore[typeddict-item]
         return

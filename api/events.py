@@ -197,14 +197,20 @@ def show_event(
 ) -> Response[EventAnswer]:
     """The fact at a position, or with an id; `as_of` hides what was not yet known."""
     with visit.standing(view) as standpoint:
-        position = _position(visit, event)
-        if not 0 < position <= standpoint.as_of.position:
-            raise NotFound(f"there is no fact {event!r} as of {standpoint.as_of.position}")
-        (stored,) = visit.opened.recorder.read(after=position - 1, until=position, limit=1).events
-        _require_seen(visit, event, stored)
+        stored = read_event(visit, standpoint, event)
         answer = visit.answer(msgspec.json.encode(_EventBytes.of(stored)), standpoint.as_of)
     answer.media_type = "application/json"
     return cast("Response[EventAnswer]", answer)
+
+
+def read_event(visit: Visit, here: Standpoint, event: str) -> Stored:
+    """The entry at a position, or with an id, if it was known here and the caller may see it."""
+    position = _position(visit, event)
+    if not 0 < position <= here.as_of.position:
+        raise NotFound(f"there is no fact {event!r} as of position {here.as_of.position}")
+    (stored,) = visit.opened.recorder.read(after=position - 1, until=position, limit=1).events
+    _require_seen(visit, event, stored)
+    return stored
 
 
 class _Tags(msgspec.Struct):

@@ -195,12 +195,16 @@ def show_matrix(  # noqa: PLR0913, PLR0917  (one parameter a filter, given by na
             "own, a working day after its last due",
         ),
     ] = None,
+    failing: Annotated[
+        bool, QueryParameter(description="Only the rows of units that failed, now or then")
+    ] = False,
     limit: LimitParameter = 100,
     cursor: CursorParameter = None,
 ) -> Response[MatrixAnswer]:
     """The reporting matrix of a duty: units by periods, as known now beside as known then."""
     within = visit.unit_or_own(unit)
-    question = msgspec.json.encode([visit.address, duty, period, within, then, limit]).decode()
+    asked = [visit.address, duty, period, within, then, failing, limit]
+    question = msgspec.json.encode(asked).decode()
     went = visit.cursor(cursor, question)
     with visit.standing_as_before(view, went) as here:
         found = matrix(
@@ -209,6 +213,7 @@ def show_matrix(  # noqa: PLR0913, PLR0917  (one parameter a filter, given by na
             DutyRef(duty),
             unit=_unit(within),
             then=parse_as_of(then),
+            failing=failing,
             limit=limit,
             after=UnitRef(str(went.after[0])) if went else None,
         )

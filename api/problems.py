@@ -14,7 +14,6 @@ import psycopg
 import structlog
 from litestar import Request, Response
 from litestar.exceptions import HTTPException, ValidationException
-from litestar.types import ExceptionHandlersMap
 from psycopg_pool import PoolTimeout
 
 from ledger import errors
@@ -207,13 +206,6 @@ def headers_of(error: Exception, status: int) -> dict[str, str]:
     if status == http.HTTPStatus.SERVICE_UNAVAILABLE:
         headers["retry-after"] = str(RETRY_AFTER_SECONDS)
     return headers
-
-
-EXCEPTION_HANDLERS: Final[ExceptionHandlersMap] = {
-    Exception: answer_problem,
-    HTTPException: answer_problem,
-    http.HTTPStatus.INTERNAL_SERVER_ERROR.value: answer_problem,
-}
 
 
 def catalogue() -> dict[str, tuple[int, str]]:

@@ -17,7 +17,7 @@ from ledger.model.periods import ONE_DAY
 from ledger.timeliness import Outcome
 from ledger.vocabulary import DutyId, DutyRef, ObligationId, UnitId, UnitRef
 from projections.accounting import Known, Then, know
-from projections.measures import Measure, measure
+from projections.measures import FAILED, Measure, measure
 from projections.names import Gathering, Names
 from projections.spans import Span, obligations_of, require
 from projections.standpoint import Asked, AsOf, Standpoint
@@ -103,18 +103,20 @@ def matrix(  # noqa: PLR0913  (what can be asked)
     *,
     unit: UnitRef | None = None,
     then: Asked = None,
+    failing: bool = False,
     limit: int = ROWS_MAX,
     after: UnitRef | None = None,
 ) -> Matrix:
     """The matrix of a duty below a unit, over the periods that end within the span.
 
-    `then` names one moment for every column instead of each period's own. A caller that pages
+    `then` names one moment for every column instead of each period's own. `failing` leaves out
+    the rows of units that never failed, now or then; figures stay over all. A caller that pages
     keeps the Moment.
     """
     require("duty", duty, here.background)
     known = know(here, obligations_of(here, span, unit, duty), then)
     whole = _Whole(here, known, span)
-    page, following = whole.page(limit, after)
+    page, following = whole.page(limit, after, failing=failing)
     codes = Gathering()
     codes.mention(unit=unit, duty=duty)
     for one in (*whole.parents, *page):
@@ -151,15 +153,24 @@ class _Whole:
         self.units = sorted(self._by_unit, key=lambda one: (self._parent[one] or "", one))
         self.parents = list(dict.fromkeys(self._parent[one] for one in self.units))
 
-    def page(self, limit: int, after: UnitRef | None) -> tuple[list[UnitId], UnitId | None]:
+    def page(
+        self, limit: int, after: UnitRef | None, *, failing: bool
+    ) -> tuple[list[UnitId], UnitId | None]:
         """The units of one page, and the last of them if another page follows."""
         if not 0 < limit <= ROWS_MAX:
             raise Invalid.field("limit", f"a page has 1 to {ROWS_MAX} rows")
-        if after is not None and after not in self._by_unit:
+        units = [one for one in self.units if self._failed(one)] if failing else self.units
+        if after is not None and after not in units:
             raise Invalid.field("after", f"{after!r} has no row in this matrix at this moment")
-        start = 0 if after is None else self.units.index(UnitId(after)) + 1
-        page = self.units[start : start + limit]
-        return page, page[-1] if page and page[-1] != self.units[-1] else None
+        start = 0 if after is None else units.index(UnitId(after)) + 1
+        page = units[start : start + limit]
+        return page, page[-1] if page and page[-1] != units[-1] else None
+
+    def _failed(self, unit: UnitId) -> bool:
+        """Whether anything of a unit's failed, now or then."""
+        ids = [row.obligation for row in self._by_unit[unit]]
+        judged = (known.get(one) for known in (self._known.now, self._known.then) for one in ids)
+        return any(one is not None and one.outcome in FAILED for one in judged)
 
     def total(self) -> Account:
         """The figures over everything."""
