@@ -13,7 +13,7 @@ from ledger.entry import Draft
 from ledger.events.organisation import DEFAULT_ZONE
 from ledger.model.calendar import day_start, local_day
 from ledger.model.history import History
-from ledger.model.obligations import Notice, Obligation
+from ledger.model.obligations import Obligation
 from ledger.model.periods import ONE_DAY
 from ledger.schedule import drafting
 from ledger.timeliness import Assessment, Outcome, assess
@@ -39,10 +39,10 @@ def plan_notice(history: History, row: Obligation, now: datetime) -> Found:
         return NOTHING
     rules = history.rules(row.rules)
     assessed = assess(history, row, Moment(history.position, now), rules)
-    failed = assessed.outcome in _FAILED and not row.short_notice
+    failed = assessed.outcome in _FAILED
     drafts: list[Draft] = []
     if standing is not None and not (failed and standing.due == assessed.due):
-        drafts.append(drafting.miss_withdrawn(row, standing.due, _cause(row, assessed, standing)))
+        drafts.append(drafting.miss_withdrawn(row, standing.due, _cause(row, assessed)))
         standing = None
     if failed and standing is None:
         drafts.append(drafting.missed(row, assessed.due))
@@ -58,10 +58,10 @@ def _is_plainly_well(row: Obligation) -> bool:
     return any(one.counts and one.received_at < row.due for one in row.submissions)
 
 
-def _cause(row: Obligation, assessed: Assessment, standing: Notice) -> str:
+def _cause(row: Obligation, assessed: Assessment) -> str:
     """Why a notice is withdrawn, in one code."""
     if assessed.outcome in _FAILED:
-        return "due_moved" if standing.due != assessed.due else "short_notice"
+        return "due_moved"
     if assessed.outcome is Outcome.NOT_EXPECTED and row.cancellations:
         return row.cancellations[-1].cause
     return assessed.pending or assessed.outcome.value

@@ -292,6 +292,22 @@ def test_due_without_a_calendar_is_provisional_and_never_missed() -> None:
     assert (local(change.due), change.confirms) == ("2027-01-08 18:01", True)
 
 
+def test_holiday_that_was_worked_after_all_is_asked_without_blame() -> None:
+    """A day that the announcement made a working day too late is informational only."""
+    world = World()
+    world.tell("2026-04-01 09:00", daily())
+    seeded = seeded_calendar(2026)
+    assert seeded is not None
+    days_off = tuple(day for day in seeded.days_off if day != date(2026, 5, 4))
+    revised = ReviseCalendar(
+        year=2026, source_ref="notice 9", days_off=days_off, makeup_days=seeded.makeup_days
+    )
+    world.tell("2026-05-05 10:00", revised)
+    world.until("2026-05-06 23:00")
+    assert world.obligation("D.O.2026-05-04").informational
+    assert not world.obligation("D.O.2026-05-06").informational
+
+
 def test_local_day_off_moves_the_dues_of_listed_units_alone() -> None:
     """Ruling 40: by document number, for the units listed; it is no general excuse."""
     world = told()
@@ -351,6 +367,16 @@ def test_retired_duty_opens_nothing_more_and_cancels_nothing() -> None:
     world = told()
     world.tell("2026-03-20 09:00", duties.RetireDuty(duty="M"))
     world.until("2026-06-01")
+    assert world.owed() == ["M.O.2026-02", MARCH]
+
+
+def test_retired_duty_asks_nothing_of_an_outlet_that_opens_later() -> None:
+    """An outlet opened after the duty was retired does not owe the period under way."""
+    world = told()
+    world.outlet("N", None, date(2026, 3, 25))
+    world.tell("2026-03-20 09:00", duties.RetireDuty(duty="M"))
+    world.tell("2026-03-25 10:00", outlets.OpenOutlet(unit="N", opened_on=date(2026, 3, 25)))
+    world.until("2026-04-01")
     assert world.owed() == ["M.O.2026-02", MARCH]
 
 

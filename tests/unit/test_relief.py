@@ -150,12 +150,17 @@ def test_annulled_extension_counts_no_more(world: World) -> None:
     annul = relief.AnnulRelief(obligation=MARCH, relief=given, by="S-head", reason=WHY)
     with pytest.raises(NotAllowed, match="whoever granted"):
         do(world, "S-boss", annul)
+    world.operator(organisation.RelieveHolder(post="S-head", person="S-boss", cause="left"))
+    world.register("next")
+    world.operator(organisation.AppointHolder(post="S-head", person="next"))
+    with pytest.raises(NotAllowed, match="ask the post above"):
+        do(world, "next", annul)
     above = relief.AnnulRelief(obligation=MARCH, relief=given, by="B-head", reason=WHY)
     do(world, "B-boss", above)
     with pytest.raises(NotFound, match="no relief"):
         do(world, "B-boss", above)
-    do(world, "S-boss", grant("2026-04-13 18:01"))
-    do(world, "S-boss", grant("2026-04-14 18:01"))
+    do(world, "next", grant("2026-04-13 18:01"))
+    do(world, "next", grant("2026-04-14 18:01"))
 
 
 @pytest.mark.parametrize("until", ["2026-04-01 18:01", "2026-04-08 18:01", "2028-01-01 00:00"])

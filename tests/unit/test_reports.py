@@ -1,5 +1,7 @@
 """Who may report, correct and review, and what is refused (rulings 48 to 60)."""
 
+from typing import Any
+
 import pytest
 
 from ledger.decisions import duties, organisation, reports, reviews
@@ -9,7 +11,7 @@ from ledger.errors import Conflict, GateRefused, Invalid, NotAllowed, NotFound
 from ledger.events import reports as r
 from ledger.events.duties import FormField
 from ledger.vocabulary import Level, Power, Reason, UnitKind
-from tests.timekeeping import World, duty, wall
+from tests.timekeeping import World, duty, form, wall
 
 MARCH = "M.O.2026-03"
 WHY = Reason("test")
@@ -150,6 +152,25 @@ def test_newest_form_refused_is_the_platforms_fault(world: World) -> None:
     assert draft.fact.platform_fault
 
 
+def test_outdated_form_is_the_submitters_own_fault() -> None:
+    """A version older than the one that the period was opened with excuses nobody."""
+    world = World()
+    world.tell("2026-02-10 09:00", duties.PublishForm(**fields_of_form()))
+    world.tell("2026-02-10 09:00", duty())
+    world.until("2026-04-01 00:00")
+    with pytest.raises(GateRefused) as refused:
+        do(world, "O-boss", submit(form_revision=1))
+    (draft,) = refused.value.drafts
+    assert isinstance(draft.fact, r.ReportSubmissionRefused)
+    assert not draft.fact.platform_fault
+
+
+def fields_of_form() -> dict[str, Any]:
+    """The form of every test, once more."""
+    command = form()
+    return {name: getattr(command, name) for name in command.__struct_fields__}
+
+
 def test_form_changed_within_the_period_leaves_both_versions_good() -> None:
     """Ruling 60: either version is accepted for the period in which the form changed."""
     world = World()
@@ -212,6 +233,8 @@ def test_return_is_answered_by_a_resubmission(world: World) -> None:
         do(world, "S-boss", accept, AFTER)
     do(world, "O-boss", again, AFTER)
     do(world, "S-boss", accept, AFTER)
+    with pytest.raises(Conflict, match="accepted already"):
+        do(world, "S-boss", accept, AFTER)
     (submission,) = world.obligation(MARCH).submissions
     assert submission.received_at == wall(BEFORE)
     assert submission.accepted_at == wall(AFTER)
@@ -299,13 +322,58 @@ def test_correction_states_the_content_anew(world: World) -> None:
     assert world.obligation(MARCH).submissions[0].received_at == wall(BEFORE)
 
 
-def test_void_reaches_every_obligation_that_the_report_discharged(world: World) -> None:
-    """Ruling 58: a report that discharged two linked duties is void for both."""
+def linked(world: World) -> str:
+    """A second duty asks for the same; one report on March discharges both. The other's id."""
     world.tell("2026-04-01 09:00", duty("X", first_period=wall("2026-03-01 00:00").date()))
     world.tell("2026-04-01 09:00", duties.LinkDuty(duty="X", duplicate_of="M"))
     world.until("2026-04-01 10:00")
+    return "X.O.2026-03"
+
+
+def test_void_reaches_every_obligation_that_the_report_discharged(world: World) -> None:
+    """Ruling 58: a report that discharged two linked duties is void for both."""
+    other = linked(world)
     report = sent(world)
-    assert world.obligation("X.O.2026-03").submissions[0].counts
+    assert world.obligation(other).submissions[0].counts
     void = reviews.VoidReport(obligation=MARCH, report=report, by="S-head", reason=WHY)
     do(world, "S-boss", void)
-    assert not world.obligation("X.O.2026-03").submissions[0].counts
+    assert not world.obligation(other).submissions[0].counts
+
+
+def test_withdrawal_reaches_every_obligation_that_the_report_discharged(world: World) -> None:
+    """Ruling 58: taken back for one linked duty, it is taken back for both."""
+    other = linked(world)
+    report = sent(world)
+    withdraw = reports.WithdrawReport(obligation=MARCH, report=report, reason=WHY)
+    do(world, "O-boss", withdraw)
+    assert not world.obligation(other).submissions[0].counts
+
+
+def test_linked_duty_with_a_report_of_its_own_keeps_it(world: World) -> None:
+    """Ruling 58: what has a report already is not discharged a second time."""
+    world.tell("2026-04-01 09:00", duty("X", first_period=wall("2026-03-01 00:00").date()))
+    world.until("2026-04-01 10:00")
+    do(world, "O-boss", submit(obligation="X.O.2026-03"), "2026-04-01 11:00")
+    world.tell("2026-04-01 12:00", duties.LinkDuty(duty="X", duplicate_of="M"))
+    event = do(world, "O-boss", submit())
+    assert isinstance(event.fact, r.ReportSubmitted)
+    assert event.fact.discharges == ()
+
+
+def test_delegate_of_a_clerk_is_no_clerk(world: World) -> None:
+    """Standing beside the post that owes is the clerk's own, and is not handed on."""
+    world.register("friend")
+    offer = organisation.GrantDelegation(
+        post="O-clerk",
+        delegate="friend",
+        powers=(Power.REPORTING,),
+        effective_until=wall("2026-04-20 00:00"),
+    )
+    offered = do(world, "clerk", offer)
+    accept = organisation.AcceptDelegation(
+        post="O-clerk",
+        delegation=offered.fact.delegation,  # type: ignore[attr-defined]
+    )
+    do(world, "friend", accept)
+    event = do(world, "friend", submit(by="O-clerk"))
+    assert isinstance(event.fact, r.ReportUnsolicitedReceived)
