@@ -49,6 +49,10 @@ class Bulk:
     exception drops what was not yet handed over. `on_recorded` hears how many events each
     batch had. On a simulated ledger every event is recorded at its own instant, which may not
     go backwards.
+
+    `retell_after` takes up a load that was cut short: the history begins as of that position, and
+    what is recorded beyond it already is compared with what comes, not appended again.
+    `rehearse`: everything is decided and nothing appended.
     """
 
     def __init__(
@@ -57,10 +61,14 @@ class Bulk:
         *,
         batch_events: int = BATCH_EVENTS,
         on_recorded: Callable[[int], None] | None = None,
+        retell_after: int | None = None,
+        rehearse: bool = False,
     ) -> None:
         self.log = log
-        self.history = history_of(log)
+        self.history = history_of(log, retell_after)
         self.recorded = 0
+        self._rehearse = rehearse
+        self._known_position = log.recorder.head().position
         self._batch_events = batch_events
         self._on_recorded = on_recorded
         self._position = self.history.position
@@ -137,6 +145,28 @@ class Bulk:
 
     def _append(self, batch: list[Event]) -> int:
         """In the second thread: encode and append a batch; the positions must be as predicted."""
+        if self._rehearse:
+            return len(batch)
+        new = self._not_yet_recorded(batch)
+        if new:
+            self._append_new(new)
+        return len(batch)
+
+    def _not_yet_recorded(self, batch: list[Event]) -> list[Event]:
+        """What of a batch was not recorded by an earlier load; the rest must be the same."""
+        new = [event for event in batch if event.position > self._known_position]
+        told = batch[: len(batch) - len(new)]
+        if told:
+            last = told[-1]
+            page = self.log.recorder.read(after=last.position - 1, limit=1)
+            if decode(page.events[0].entry).id != last.id:
+                raise BulkDiverged(
+                    "what this ledger holds is not what this load would record; "
+                    "load it into another ledger"
+                )
+        return new
+
+    def _append_new(self, batch: list[Event]) -> None:
         requests = list(self._requests(batch))
         try:
             positions = self.log.recorder.append_together(requests)
@@ -147,7 +177,6 @@ class Bulk:
         )
         if positions != list(predicted):
             raise BulkDiverged
-        return len(batch)
 
     def _requests(self, batch: list[Event]) -> Iterator[AppendRequest]:
         """One request an instant on a simulated ledger, one in all on every other."""
@@ -163,7 +192,7 @@ class Bulk:
             )
 
 
-def history_of(log: Log) -> History:
-    """Everything that the ledger holds, folded."""
-    pages = log.recorder.stream()
+def history_of(log: Log, until: int | None = None) -> History:
+    """Everything that the ledger holds (up to a position), folded."""
+    pages = log.recorder.stream(until=until)
     return History.of(decode(stored.entry) for page in pages for stored in page)

@@ -4,7 +4,9 @@ The first fact names the ledger and says whether its clock is real or simulated,
 copy of the log says so too. Founding twice, or in two processes at once, founds one ledger.
 """
 
+from collections.abc import Callable
 from datetime import datetime
+from uuid import UUID
 
 from ledger.codec import encode
 from ledger.database import Database
@@ -23,7 +25,14 @@ from ledger.recorder import (
 from ledger.vocabulary import Actor, Via
 
 
-def found_ledger(database: Database, name: str, *, simulated: bool, now: datetime) -> LedgerInfo:
+def found_ledger(
+    database: Database,
+    name: str,
+    *,
+    simulated: bool,
+    now: datetime,
+    new_id: Callable[[], UUID] = new_fact_id,
+) -> LedgerInfo:
     """The ledger of this name, made if there is none; `Conflict` if it has the other clock."""
     info = find_ledger(database, name)
     if info is None:
@@ -36,23 +45,23 @@ def found_ledger(database: Database, name: str, *, simulated: bool, now: datetim
     recorder = PostgresRecorder(database, info.ledger_id)
     try:
         if recorder.head().position == 0:
-            _record_first(recorder, info, now)
+            context = Context(
+                actor=Actor(via=Via.OPERATOR, system="ledger"), received_at=now, new_id=new_id
+            )
+            _record_first(recorder, info, context)
     finally:
         recorder.close()
     return info
 
 
-def _record_first(recorder: PostgresRecorder, info: LedgerInfo, now: datetime) -> None:
-    context = Context(
-        actor=Actor(via=Via.OPERATOR, system="ledger"), received_at=now, new_id=new_fact_id
-    )
+def _record_first(recorder: PostgresRecorder, info: LedgerInfo, context: Context) -> None:
     fact = LedgerCreated(name=info.name, clock="simulated" if info.simulated else "real")
     draft = Draft(fact=fact)
     event = encode(draft.fact, envelope_of(draft, context), tags_of(draft), info.name)
     request = AppendRequest(
         events=(event,),
         condition=Condition((), after=0),
-        recorded_at=now if info.simulated else None,
+        recorded_at=context.received_at if info.simulated else None,
     )
     try:
         recorder.append_one(request)

@@ -17,8 +17,8 @@ from ledger.decisions.relief import GrantExtension, RequestExtension
 from ledger.decisions.reports import ResubmitReport, SubmitReport
 from ledger.decisions.reviews import AcceptReport, ReturnReport
 from ledger.events.duties import ObligationOpened
-from ledger.vocabulary import ExtensionId, ObligationId, PostId, UnitId
 from ledger.model.history import History
+from ledger.vocabulary import ExtensionId, ObligationId, PostId, UnitId
 
 ACCEPTED_DUTIES: Final = frozenset({"outlet-monthly", "institution-quarterly", "preparing-monthly"})
 
@@ -74,16 +74,14 @@ class Answers:
         self, opened: ObligationOpened, at: datetime, *, returned: bool = False
     ) -> Iterator[Act]:
         obligation = opened.obligation
-        yield Act(
-            at=at, do=submit(obligation, self._random), post=opened.post, may_be_refused=True
-        )
+        yield Act(at=at, do=submit(obligation, self._random), post=opened.post, may_be_refused=True)
         if not returned and opened.duty not in ACCEPTED_DUTIES:
             return
         reviewer = self._plot.network.superior_of(opened.post)
-        if reviewer is None:
-            return
         looked_at = _office_hours(at + DAY + DAY * self._random.random(), None, self._random)
-        do = give_back(obligation, reviewer, looked_at) if returned else accept(obligation, reviewer)
+        do = (
+            give_back(obligation, reviewer, looked_at) if returned else accept(obligation, reviewer)
+        )
         yield Act(at=looked_at, do=do, post=reviewer, may_be_refused=True)
         if returned:
             answered = _office_hours(looked_at + DAY * self._random.random(), None, self._random)
@@ -97,7 +95,7 @@ class Answers:
     def _extended(self, opened: ObligationOpened, due: datetime) -> Iterator[Act]:
         """Asked before the due, granted before or just after it, kept."""
         reviewer = self._plot.network.superior_of(opened.post)
-        if reviewer is None or opened.duty == "outlet-daily":
+        if opened.duty == "outlet-daily":
             return
         asked = due - timedelta(hours=self._random.choice((4, 8, 27)))
         until = due + 2 * DAY

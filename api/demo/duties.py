@@ -7,12 +7,13 @@ weekly and monthly, the institutions above for outlets that are planned or being
 from datetime import date
 from typing import Final
 
+from api.demo.codes import duty_id, form_id
 from api.demo.network import HEADQUARTERS, OWNER_POST
 from api.demo.scales import Scale
 from ledger.decisions.duties import PublishDuty, PublishForm
 from ledger.events.duties import DueRule, ExpectationPolicy, FieldKind, FormField
 from ledger.model.periods import period_of
-from ledger.vocabulary import Cadence, DutyId, FormId, FormRef, Level, Stage, UnitRef
+from ledger.vocabulary import Cadence, FormRef, Level, Stage, UnitRef
 
 OPEN_STAGES: Final = (Stage.NEW, Stage.ESTABLISHED)
 INSTITUTIONS: Final = (Level.SUB_BRANCH, Level.BRANCH, Level.REGION)
@@ -51,7 +52,7 @@ _STATES: Final = ("not_started", "under_way", "done")
 
 FORMS: Final = (
     PublishForm(
-        form=FormId("daily"),  # type: ignore[arg-type]
+        form=form_id("daily"),
         title_zh="新设网点日报",
         title_en="New outlet, daily",
         fields=(
@@ -61,13 +62,13 @@ FORMS: Final = (
         ),
     ),
     PublishForm(
-        form=FormId("weekly"),  # type: ignore[arg-type]
+        form=form_id("weekly"),
         title_zh="网点周报",
         title_en="Outlet, weekly",
         fields=(_HEADCOUNT, _ACTIVE, _PREMIUM, _REMARKS),
     ),
     PublishForm(
-        form=FormId("monthly"),  # type: ignore[arg-type]
+        form=form_id("monthly"),
         title_zh="网点经营月报",
         title_en="Outlet business, monthly",
         fields=(
@@ -81,7 +82,7 @@ FORMS: Final = (
         ),
     ),
     PublishForm(
-        form=FormId("preparing"),  # type: ignore[arg-type]
+        form=form_id("preparing"),
         title_zh="筹备进度表",
         title_en="Preparation progress",
         fields=(
@@ -92,7 +93,7 @@ FORMS: Final = (
         ),
     ),
     PublishForm(
-        form=FormId("siting"),  # type: ignore[arg-type]
+        form=form_id("siting"),
         title_zh="规划网点筛选表",
         title_en="Planned outlets, screening",
         fields=(
@@ -102,7 +103,7 @@ FORMS: Final = (
         ),
     ),
     PublishForm(
-        form=FormId("institution"),  # type: ignore[arg-type]
+        form=form_id("institution"),
         title_zh="机构推动报告",
         title_en="Institution, progress of outlets",
         fields=(
@@ -115,7 +116,7 @@ FORMS: Final = (
 )
 
 
-def _duty(  # noqa: PLR0913  (a duty has these parts)
+def _duty(  # noqa: PLR0913, PLR0917  (a duty has these parts)
     duty: str,
     titles: tuple[str, str],
     form: str,
@@ -131,7 +132,7 @@ def _duty(  # noqa: PLR0913  (a duty has these parts)
     final_report: bool = False,
 ) -> PublishDuty:
     return PublishDuty(
-        duty=DutyId(duty),  # type: ignore[arg-type]
+        duty=duty_id(duty),
         title_zh=titles[0],
         title_en=titles[1],
         form=FormRef(form),

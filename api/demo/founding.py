@@ -52,9 +52,7 @@ def seal(network: Network, store: SealedStore) -> dict[PersonId, list[Sealed]]:
     return found
 
 
-def founding(
-    network: Network, scale: Scale, sealed: dict[PersonId, list[Sealed]]
-) -> Iterator[Act]:
+def founding(network: Network, scale: Scale, sealed: dict[PersonId, list[Sealed]]) -> Iterator[Act]:
     """Everything on the eve, in order; and what of it comes later, at its own instant."""
     at = eve(scale)
     yield from _calendars(at)

@@ -13,15 +13,16 @@ from uuid import UUID
 
 import msgspec
 
+from api.demo.codes import person_id, post_id, unit_id
 from api.demo.names import Identity, identity
 from api.demo.places import REGIONS, Place, provinces
 from api.demo.scales import FOCUS_OUTLETS, FOCUS_PREFECTURES, Scale
 from ledger.vocabulary import Level, PersonId, PostId, UnitId, UnitKind
 
-HEADQUARTERS: Final = UnitId("HQ")
-OWNER_POST: Final = PostId("HQ-dual_market")
+HEADQUARTERS: Final = unit_id("HQ")
+OWNER_POST: Final = post_id("HQ-dual_market")
 """The head of the dual-market development department (二元发展部) owns every duty."""
-PLATFORM_POST: Final = PostId("HQ-platform")
+PLATFORM_POST: Final = post_id("HQ-platform")
 FOCUS_OPENED: Final = date(2023, 3, 20)
 
 FOUNDED: Final = date(2012, 5, 18)
@@ -90,13 +91,13 @@ class Network(msgspec.Struct, kw_only=True):
 
     def new_person(self) -> PersonId:
         """Somebody new, with a random id (one ordered by time would tell when they joined)."""
-        person = PersonId(UUID(int=self.random.getrandbits(128), version=4).hex)  # type: ignore[arg-type]
+        person = person_id(UUID(int=self.random.getrandbits(128), version=4).hex)
         self.people[person] = identity(self.random, len(self.people) + 1)
         return person
 
     def superior_of(self, post: PostId) -> PostId:
         """The head of the unit above the post's, as the network was planned."""
-        return post_of(self.parents.get(UnitId(post.rpartition("-")[0]), HEADQUARTERS))  # type: ignore[arg-type]
+        return post_of(self.parents.get(unit_id(post.rpartition("-")[0]), HEADQUARTERS))
 
     def outlets_of(self, sub_branch: str) -> list[UnitId]:
         """The outlets below a sub-branch, in the order planned."""
@@ -105,7 +106,7 @@ class Network(msgspec.Struct, kw_only=True):
 
 def post_of(unit: UnitId | str, role: str = "head") -> PostId:
     """The id of a post."""
-    return PostId(f"{unit}-{role}")  # type: ignore[arg-type]
+    return post_id(f"{unit}-{role}")
 
 
 def build(scale: Scale, seed: int) -> Network:
@@ -132,7 +133,7 @@ def _branch(network: Network, province: Place, scale: Scale) -> Iterator[tuple[U
     for prefecture in province.below:
         if scale.prefectures and prefecture.code not in scale.prefectures:
             continue
-        unit, coaches = UnitId(f"S{prefecture.code}"), f"T{prefecture.code}"  # type: ignore[arg-type]
+        unit, coaches = unit_id(f"S{prefecture.code}"), f"T{prefecture.code}"
         names = (f"{_short(prefecture)}中心支公司", f"{prefecture.name_en} Sub-branch")
         _unit(network, unit, Level.SUB_BRANCH, names, branch)
         _post(network, unit, "head", "sub_branch")
@@ -164,7 +165,9 @@ def _outlets(network: Network, below: list[tuple[UnitId, Place]], scale: Scale) 
         place, turn = next(turns[sub_branch])
         sites.append((sub_branch, prefecture.code, place, turn))
     for sub_branch, prefecture_code, place, turn in sites:
-        _outlet(network, sub_branch, place, turn, scale, in_focus=prefecture_code in FOCUS_PREFECTURES)
+        _outlet(
+            network, sub_branch, place, turn, scale, in_focus=prefecture_code in FOCUS_PREFECTURES
+        )
 
 
 def _counties(prefecture: Place) -> Iterator[tuple[Place, int]]:
@@ -182,9 +185,9 @@ def _outlet(  # noqa: PLR0913  (where it stands, and how large the story is)
     planned, opened = _opening(network.random, scale, in_focus=in_focus)
     founded = min(planned, scale.first_day) - timedelta(days=400)
     names = (f"{place.name_zh}{suffix_zh}网点", f"{place.name_en} Outlet{suffix_en}")
-    supporter = UnitId(f"T{parent[1:]}")  # type: ignore[arg-type]
+    supporter = unit_id(f"T{parent[1:]}")
     _unit(network, code, Level.OUTLET, names, parent, founded=founded, supporter=supporter)
-    unit = UnitId(code)  # type: ignore[arg-type]
+    unit = unit_id(code)
     network.outlets[unit] = OutletPlan(
         unit=unit, planned_open=planned, opened_on=opened, in_focus=in_focus
     )
@@ -225,28 +228,26 @@ def _unit(  # noqa: PLR0913  (a unit has these parts)
 ) -> None:
     network.units.append(
         UnitPlan(
-            unit=UnitId(code),  # type: ignore[arg-type]
+            unit=unit_id(code),
             level=level,
             name_zh=names[0],
             name_en=names[1],
-            parent=UnitId(parent) if parent else None,  # type: ignore[arg-type]
+            parent=unit_id(parent) if parent else None,
             founded=founded,
             kind=kind,
             supporter=supporter,
         )
     )
     if parent is not None:
-        network.parents[UnitId(code)] = UnitId(parent)  # type: ignore[arg-type]
+        network.parents[unit_id(code)] = unit_id(parent)
 
 
-def _post(
-    network: Network, unit: str, role: str, level: str, *, since: date = FOUNDED
-) -> None:
+def _post(network: Network, unit: str, role: str, level: str, *, since: date = FOUNDED) -> None:
     post = post_of(unit, role)
     title_zh, title_en = TITLES[level, role]
     network.posts[post] = PostPlan(
         post=post,
-        unit=UnitId(unit),  # type: ignore[arg-type]
+        unit=unit_id(unit),
         role=role,
         title_zh=title_zh,
         title_en=title_en,

@@ -15,11 +15,13 @@ ScaleName = Literal["small", "medium", "large"]
 class Scale(msgspec.Struct, frozen=True, kw_only=True):
     """`provinces` empty: all of them; `prefectures` empty: all of theirs; days are China's.
 
-    `daily_for_all`: every open outlet reports every working day, not only the new ones.
+    `facts`: about how many there will be. `daily_for_all`: every open outlet reports
+    every working day, not only the new ones.
     """
 
     name: ScaleName
     outlets: int
+    facts: int
     first_day: date
     last_day: date = date(2026, 10, 31)
     provinces: tuple[str, ...] = ()
@@ -37,12 +39,19 @@ SCALES: Final[dict[str, Scale]] = {
     "small": Scale(
         name="small",
         outlets=62,
+        facts=4_100,
         first_day=date(2026, 6, 29),
         provinces=("51", "52"),
         prefectures=(*FOCUS_PREFECTURES, "5201", "5203"),
     ),
-    "medium": Scale(name="medium", outlets=2_000, first_day=date(2025, 9, 29)),
-    "large": Scale(name="large", outlets=10_000, first_day=date(2025, 9, 29), daily_for_all=True),
+    "medium": Scale(name="medium", outlets=2_000, facts=421_000, first_day=date(2025, 9, 29)),
+    "large": Scale(
+        name="large",
+        outlets=10_000,
+        facts=5_300_000,
+        first_day=date(2025, 9, 29),
+        daily_for_all=True,
+    ),
 }
 
 DEFAULT_SCALE: Final[ScaleName] = "medium"

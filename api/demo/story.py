@@ -11,17 +11,17 @@ from typing import Final
 
 import msgspec
 
+from api.demo.codes import form_id
 from ledger.decisions.command import Command
 from ledger.decisions.reports import SubmitReport
 from ledger.errors import NotFound
-from ledger.events.duties import FormField
+from ledger.events.duties import FieldKind, FormField
 from ledger.events.organisation import DEFAULT_ZONE
 from ledger.events.reports import FieldValue
 from ledger.model.calendar import day_start, local_to_utc
 from ledger.model.history import History
 from ledger.model.submitting import standing_report
 from ledger.vocabulary import (
-    FormId,
     ObligationId,
     PersonId,
     PostId,
@@ -80,7 +80,7 @@ def submit(
     def make(history: History) -> Command:
         row = history.obligation(obligation)
         number = revision or row.form_revision
-        form = history.form(FormId(row.form)).revision(number)  # type: ignore[arg-type]
+        form = history.form(form_id(row.form)).revision(number)
         assert form is not None, "an obligation is opened with a revision that exists"
         content = fill(form.fields, random)
         if incomplete:
@@ -96,23 +96,23 @@ def fill(fields: tuple[FormField, ...], random: Random) -> dict[str, FieldValue]
 
 
 def _value(field: FormField, random: Random) -> FieldValue:
-    match field.kind:
-        case "integer":
-            if field.unit == "元":
-                return random.randrange(20_000, 400_000, 100)
-            return random.randint(field.minimum or 0, min(field.maximum or 40, 40))
-        case "decimal":
-            return f"{random.randrange(7_000, 9_700) / 100:.2f}"
-        case "boolean":
-            return random.random() < 0.9  # noqa: PLR2004  (nine in ten say yes)
-        case "choice":
-            return random.choice(field.choices)
-        case "date":
-            return f"{STORY_YEAR + 1}-03-01"
-        case "text":
-            return "正常"
-        case _:
-            return None
+    return _VALUES[field.kind](field, random)
+
+
+def _integer(field: FormField, random: Random) -> FieldValue:
+    if field.unit == "元":
+        return random.randrange(20_000, 400_000, 100)
+    return random.randint(field.minimum or 0, min(field.maximum or 40, 40))
+
+
+_VALUES: Final[dict[FieldKind, Callable[[FormField, Random], FieldValue]]] = {
+    "integer": _integer,
+    "decimal": lambda _field, random: f"{random.randrange(7_000, 9_700) / 100:.2f}",
+    "boolean": lambda _field, random: random.randrange(10) > 0,
+    "choice": lambda field, random: random.choice(field.choices),
+    "date": lambda _field, _random: f"{STORY_YEAR + 1}-03-01",
+    "text": lambda _field, _random: "正常",
+}
 
 
 def report_on(history: History, obligation: ObligationId) -> ReportId:

@@ -62,9 +62,7 @@ def _some_day(scale: Scale, random: Random, before_end: int = 45) -> datetime:
     return midnight(scale.first_day + timedelta(days=random.randint(5, days)))
 
 
-def _opening(
-    plan: OutletPlan, network: Network, scale: Scale, random: Random
-) -> Iterator[Act]:
+def _opening(plan: OutletPlan, network: Network, scale: Scale, random: Random) -> Iterator[Act]:
     by = network.superior_of(post_of(plan.unit))
     opened = plan.opened_on
     if opened is None:

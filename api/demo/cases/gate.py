@@ -1,4 +1,4 @@
-"""At the gate: late, refused, returned, voided, by others, in the wrong place (rulings 41 to 60)."""
+"""At the gate: late, refused, returned, by others, in the wrong place (rulings 41 to 60)."""
 
 from datetime import datetime
 from typing import Final
@@ -16,6 +16,7 @@ from api.demo.cases.plot import (
     missed,
     on_time,
 )
+from api.demo.codes import duty_id
 from api.demo.duties import FORMS, OPEN_STAGES
 from api.demo.network import OWNER_POST, post_of
 from api.demo.story import Maker, china, reason, report_on, submit
@@ -28,7 +29,6 @@ from ledger.events.duties import DueRule, FormField
 from ledger.model.history import History
 from ledger.vocabulary import (
     Cadence,
-    DutyId,
     FormRef,
     Level,
     ObligationId,
@@ -248,7 +248,7 @@ def moved_late(plot: Plot) -> None:
 def asked_twice(plot: Plot) -> None:
     """Two departments ask for the same table; the duties are linked: one report does for both."""
     unit = plot.outlet(YIBIN, 7)
-    other, first = DutyId("agents-monthly"), DutyId("outlet-monthly")  # type: ignore[arg-type]
+    other, first = duty_id("workforce-monthly"), duty_id("outlet-monthly")
     publish = PublishDuty(
         duty=other,
         title_zh="人力月报（个险部）",
@@ -277,7 +277,7 @@ def asked_twice(plot: Plot) -> None:
 
 def short_notice(plot: Plot) -> None:
     """Demanded at ten for six the same evening: no miss of the outlets, but of the issuer."""
-    unit, duty = plot.outlet(LUZHOU, 1), DutyId("safety-check")  # type: ignore[arg-type]
+    unit, duty = plot.outlet(LUZHOU, 1), duty_id("safety-check")
     publish = PublishDuty(
         duty=duty,
         title_zh="安全自查日报",

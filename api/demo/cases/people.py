@@ -31,7 +31,11 @@ def holder_at_due(plot: Plot) -> None:
     """Transferred the day after the due: the holder at the due answers, not the successor."""
     unit = plot.outlet(CHENGDU, 0)
     plot.transfer(
-        head(unit), told=china(9, 4, 10), leaves=china(9, 8, 0), begins=china(9, 8, 0), by=head(CHENGDU)
+        head(unit),
+        told=china(9, 4, 10),
+        leaves=china(9, 8, 0),
+        begins=china(9, 8, 0),
+        by=head(CHENGDU),
     )
     plot.case(
         "1",
@@ -46,7 +50,11 @@ def gap_at_due(plot: Plot) -> None:
     """A gap of twelve hours at the due: climb to the superior, note who left."""
     unit = plot.outlet(CHENGDU, 1)
     plot.transfer(
-        head(unit), told=china(9, 3), leaves=china(9, 7, 12), begins=china(9, 8, 0), by=head(CHENGDU)
+        head(unit),
+        told=china(9, 3),
+        leaves=china(9, 7, 12),
+        begins=china(9, 8, 0),
+        by=head(CHENGDU),
     )
     plot.case(
         "2",
@@ -91,9 +99,7 @@ def handed_over(plot: Plot) -> None:
     unit = plot.outlet(CHENGDU, 3)
     newcomer, leaver = _replaced_on_the_day(plot, unit), plot.holder(head(unit))
     owed = plot.owe(unit)
-    listed = ListHandoverItem(
-        post=head(unit), obligation=owed, outgoing=leaver, incoming=newcomer
-    )
+    listed = ListHandoverItem(post=head(unit), obligation=owed, outgoing=leaver, incoming=newcomer)
     plot.act(china(9, 7, 8, 40), listed, person=leaver, post=head(unit))
     signed = CompleteHandover(post=head(unit), outgoing=leaver, incoming=newcomer, items=(owed,))
     plot.act(china(9, 7, 9, 30), signed, person=newcomer, post=head(unit))
@@ -306,9 +312,7 @@ def died(plot: Plot) -> None:
         plot.owe(unit),
         "负责人于截止前三日去世：免责，暂不上溯",
         "The head died three days before the due: excused, no climb yet",
-        missed(
-            Who("noted", "died", person), excused=("incapacitated",), marks=("incapacitated",)
-        ),
+        missed(Who("noted", "died", person), excused=("incapacitated",), marks=("incapacitated",)),
     )
 
 

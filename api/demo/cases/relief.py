@@ -15,6 +15,7 @@ from api.demo.cases.plot import (
     missed,
     on_time,
 )
+from api.demo.codes import unit_id
 from api.demo.story import Maker, china, reason, relief_of
 from ledger.decisions.command import Command
 from ledger.decisions.relief import (
@@ -162,7 +163,9 @@ def granted_afterwards(plot: Plot) -> None:
     )
 
 
-def _waiver(plot: Plot, place: int, asked: datetime, granted: datetime) -> tuple[UnitId, ObligationId]:
+def _waiver(
+    plot: Plot, place: int, asked: datetime, granted: datetime
+) -> tuple[UnitId, ObligationId]:
     unit = plot.outlet(NANCHONG, place)
     owed = plot.owe(unit)
     plot.act(asked, RequestWaiver(obligation=owed, reason=reason("relocation")), post=head(unit))
@@ -202,7 +205,7 @@ def waived_after(plot: Plot) -> None:
 
 def granted_to_oneself(plot: Plot) -> None:
     """The head of the sub-branch grants the own institution's report more time: refused."""
-    owed = plot.owe(UnitId(NANCHONG), "institution-monthly", "2026-08")  # type: ignore[arg-type]
+    owed = plot.owe(unit_id(NANCHONG), "institution-monthly", "2026-08")
     granted = GrantExtension(
         obligation=owed, by=BY, due=china(9, 15, 18, 1), reason=reason("staff_shortage")
     )

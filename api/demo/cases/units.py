@@ -21,6 +21,7 @@ from api.demo.cases.plot import (
     not_expected,
     on_time,
 )
+from api.demo.codes import duty_id, unit_id
 from api.demo.story import china
 from ledger.calendar_seed import seeded_calendar
 from ledger.decisions.calendar import ReviseCalendar, SetLocalDay
@@ -29,7 +30,7 @@ from ledger.decisions.organisation.units import CloseUnit, MergeUnit, ReparentUn
 from ledger.decisions.outlets import OpenOutlet, RescheduleOpening
 from ledger.model.history import History
 from ledger.model.outlets import opening_of
-from ledger.vocabulary import DutyId, ObligationId, UnitId
+from ledger.vocabulary import ObligationId, UnitId
 
 OPENED_MID_PERIOD: Final = date(2026, 8, 12)
 MONTH_13: Final = date(2025, 9, 10)
@@ -182,7 +183,10 @@ def moved(plot: Plot) -> None:
     """Moved to another sub-branch between opening and due: the outlet's own head answers."""
     unit = plot.outlet(LUZHOU, 2)
     moving = ReparentUnit(
-        unit=unit, parent=UnitId(YIBIN), effective_from=china(9, 4, 0), by=BRANCH_HEAD  # type: ignore[arg-type]
+        unit=unit,
+        parent=unit_id(YIBIN),
+        effective_from=china(9, 4, 0),
+        by=BRANCH_HEAD,
     )
     plot.act(china(9, 2), moving, post=BRANCH_HEAD)
     plot.case(
@@ -200,7 +204,7 @@ def merged(plot: Plot) -> None:
     merging = MergeUnit(
         unit=unit,
         into=into,
-        duties=(DutyId(WEEKLY),),  # type: ignore[arg-type]
+        duties=(duty_id(WEEKLY),),
         effective_from=china(9, 7, 12),
         by=BRANCH_HEAD,
     )
