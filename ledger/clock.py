@@ -4,7 +4,7 @@ It follows the log with a history of its own and asks the planner what time dema
 log's end it does so instant by instant *as of then*, so that a clock that was down for a week
 records what it would have recorded; what another clock recorded meanwhile it finds in the log
 under the same ids, and lets it be. Every append is conditional on its obligations' histories.
-Read next: `ledger/schedule/planner.py`; `BulkClock` does the same inside a bulk load.
+Read next: `ledger/schedule/planner.py`; `ledger/retelling.py` does the same inside a bulk load.
 """
 
 import threading
@@ -15,7 +15,6 @@ from typing import Final
 
 import msgspec
 
-from ledger.bulk import Bulk
 from ledger.codec import decode, encode
 from ledger.entry import Draft, Event, envelope_of, tags_of
 from ledger.errors import ConditionFailed, DuplicateId, LedgerError
@@ -33,6 +32,10 @@ APPEND_REQUESTS_MAX: Final = 2_000
 """Requests handed to the recorder at a time."""
 
 TICK_SECONDS: Final = 1.0
+
+ONE_DAY: Final = timedelta(days=1)
+COMPLETENESS_WINDOW: Final = timedelta(days=7)
+"""The daily check looks at periods that ended this long ago, or have not ended yet."""
 
 
 class Tick(msgspec.Struct, frozen=True):
@@ -77,13 +80,22 @@ class Clock:
         return Tick(self._position, recorded, len(self._pending))
 
     def run(self, stop: threading.Event, every_seconds: float = TICK_SECONDS) -> None:
-        """Tick until told to stop."""
+        """Tick until told to stop; once a day, look for what was never opened (R1)."""
+        checked = datetime.now(UTC).date() - ONE_DAY
         while not stop.is_set():
             self.tick()
+            today = datetime.now(UTC).date()
+            if today > checked:
+                self.check_completeness(today - COMPLETENESS_WINDOW)
+                checked = today
             stop.wait(every_seconds)
 
     def check_completeness(self, since: date, now: datetime | None = None) -> Tick:
-        """Open, as information only, what should have been opened long ago (ruling 67)."""
+        """Open, as information only, what should be open and is not (ruling 67).
+
+        `since`: of periods that ended on that day or later. What only this clock had yet to record
+        is recorded first, so that nothing late passes for something forgotten.
+        """
         tick = self.tick(now)
         for planned in self._planner.gaps(since):
             self._take_in(_owned_up(self._history, planned))
@@ -204,30 +216,6 @@ class Clock:
             condition=Condition(items, after=self._position) if items else None,
             recorded_at=recorded_at,
         )
-
-
-class BulkClock:
-    """The clock of a bulk load: what is owed enters the same batches, each at its own instant."""
-
-    def __init__(self, bulk: Bulk) -> None:
-        self._bulk = bulk
-        self._planner = Planner(bulk.history)
-
-    def observe(self, events: Iterable[Event]) -> None:
-        """Hear of what the load recorded."""
-        for event in events:
-            self._planner.observe(event)
-
-    def run_until(self, instant: datetime) -> int:
-        """Record everything that is owed up to an instant; how many facts that were."""
-        count = 0
-        for planned in self._planner.run(instant):
-            for one in planned:
-                context = clock_context(one.at)
-                events = self._bulk.record(one.drafts, context, recorded_at=one.at)
-                self.observe(events)
-                count += len(events)
-        return count
 
 
 class _Pending(msgspec.Struct, frozen=True):

@@ -14,7 +14,7 @@ from ledger.model.calendar import Calendar
 from ledger.model.duties import Duty
 from ledger.model.organisation import Unit
 from ledger.model.organisation.tenure import add_months
-from ledger.model.outlets import NEW_MONTHS, opened_on, stage
+from ledger.model.outlets import DEFAULT_LIMITS, StageLimits, opened_on, stage
 from ledger.model.periods import Period
 from ledger.vocabulary import Cadence, Level, Stage
 
@@ -33,11 +33,20 @@ class Candidates:
 
     def __init__(self) -> None:
         self._spans: dict[str, Span] = {}
+        self._limits = DEFAULT_LIMITS
 
     def of(
-        self, duty: Duty, period: Period, units: Iterable[Unit], calendar: Calendar
+        self,
+        duty: Duty,
+        period: Period,
+        units: Iterable[Unit],
+        calendar: Calendar,
+        limits: StageLimits,
     ) -> Iterator[Unit]:
         """The units among these that the duty could ask for the period."""
+        if limits != self._limits:
+            self._limits = limits
+            self._spans.clear()
         levels = {level for terms in duty.terms for level in terms.levels}
         stages = {one for terms in duty.terms for one in terms.stages}
         if any(Level.OUTLET in terms.levels and not terms.stages for terms in duty.terms):
@@ -58,16 +67,17 @@ class Candidates:
     def _stage(self, unit: Unit, on: date) -> Stage | None:
         span = self._spans.get(unit.unit)
         if span is None or span.row is not unit or not span.first <= on < span.end:
-            span = self._spans[unit.unit] = _span(unit, on)
+            span = self._spans[unit.unit] = _span(unit, on, self._limits)
         return span.stage
 
 
-def _span(unit: Unit, on: date) -> Span:
+def _span(unit: Unit, on: date, limits: StageLimits) -> Span:
     """The stage on a day, and how long it lasts; before the opening, that day alone."""
-    found, opened = stage(unit, on), opened_on(unit)
+    found, opened = stage(unit, on, limits), opened_on(unit)
     if opened is None or on < opened:
         return Span(unit, found, on, date.fromordinal(on.toordinal() + 1))
-    established = add_months(opened, NEW_MONTHS)
+    first = opened.replace(day=1) if limits.month_rule == "calendar" else opened
+    established = add_months(first, limits.new_months)
     if on < established:
         return Span(unit, found, opened, established)
     return Span(unit, found, established, date.max)

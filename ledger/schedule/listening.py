@@ -48,6 +48,7 @@ class Listener:
     ) -> None:
         self.next_period: dict[Chain, date] = {}
         self.of_unit: dict[UnitRef, dict[ObligationId, None]] = {}
+        self.rules_since = now
         self._history = history
         self._agenda = agenda
         self._reconciler = reconciler
@@ -97,6 +98,7 @@ class Listener:
             o.UnitReparented: self._hear_reparented,
             o.PostEstablished: self._hear_post,
             o.FactAnnulled: self._hear_annulled,
+            d.RuleSetActivated: self._hear_rules,
         }
 
     def _resume(self) -> None:
@@ -224,6 +226,9 @@ class Listener:
             elif prefix == "calendar":
                 for year in {one.year for one in self._history.calendar.announcements}:
                     self._put(Redate("calendar_revised", None, year=year))
+
+    def _hear_rules(self, event: Event) -> None:
+        self.rules_since = event.recorded_at
 
     def _hear_post(self, event: Event) -> None:
         for unit, day in self._reconciler.postless():

@@ -68,7 +68,7 @@ class Reconciler:
         own, successor = rows.get(own_id), rows.get(next_id)
         if only_new and (own or successor):
             return None
-        asked = demand(opening.duty, period, unit, self._knowledge())
+        asked = demand(opening.duty, period, unit, self._known_for(own or successor))
         drafts: list[Draft] = []
         if asked.bearer is Bearer.OWN:
             drafts += self._open(opening, asked, own_id) if own is None else []
@@ -82,6 +82,14 @@ class Reconciler:
         if not drafts:
             return None
         return Planned(opening.now, tuple(drafts), drafting.obligations_of(drafts))
+
+    def _known_for(self, row: Obligation | None) -> Knowledge:
+        """What is known now, under the rules that the instance was opened with (R12)."""
+        known = self._knowledge()
+        if row is None or row.rules == known.rules.revision:
+            return known
+        rules = self._history.rules(row.rules)
+        return Knowledge(known.organisation, known.calendar, rules)
 
     def _knowledge(self) -> Knowledge:
         """What is known now; kept while calendar and rules stand, for the dues worked out."""

@@ -98,7 +98,9 @@ class Planner:
         reached = self._listener.units_of(duty, chain.zone)
         only_new = not work.told_at
         if only_new:
-            reached = self._candidates.of(duty, period, reached, self.history.calendar)
+            limits = self.history.rules().stage_limits
+            calendar = self.history.calendar
+            reached = self._candidates.of(duty, period, reached, calendar, limits)
         for unit in reached:
             found = self._reconciler.reconcile(
                 Opening(duty, period, unit, work.told_at, self.now), only_new=only_new
@@ -151,16 +153,25 @@ class Planner:
             self._agenda.put(found.again_at, Check(row.obligation))
 
     def gaps(self, since: date) -> Iterator[Planned]:
-        """Openings that should stand and do not, of periods that began since a day (67)."""
+        """Openings that should stand and do not, of periods that end on a day or later (67).
+
+        Periods that began before the rules in force were activated are left out: the rules that
+        they were opened by are not asked again.
+        """
         for chain, reached in list(self._listener.next_period.items()):
             duty = self.history.duty(chain.duty)
+            if not duty.terms:
+                continue
             first = max(since, min(one.first_day(chain.zone) for one in duty.terms))
             for period in periods_between(chain.cadence, first, reached - ONE_DAY):
-                if period.start < since or duty.is_retired(day_start(period.start, chain.zone)):
+                opening = day_start(period.start, chain.zone)
+                if duty.is_retired(opening) or opening < self._listener.rules_since:
                     continue
                 for unit in self._listener.units_of(duty, chain.zone):
-                    opening = Opening(duty, period, unit, None, self.now)
-                    if found := self._reconciler.reconcile(opening, only_new=True):
+                    found = self._reconciler.reconcile(
+                        Opening(duty, period, unit, None, self.now), only_new=True
+                    )
+                    if found:
                         yield found
 
 

@@ -8,7 +8,7 @@ from uuid import UUID
 import pytest
 
 from ledger.bulk import Bulk
-from ledger.clock import BulkClock, Clock
+from ledger.clock import Clock
 from ledger.codec import decode, encode
 from ledger.database import Database
 from ledger.decisions import organisation, relief
@@ -17,6 +17,7 @@ from ledger.events.accountability import FindingMissedDetected
 from ledger.events.duties import ObligationMissed, ObligationOpened
 from ledger.log import Log
 from ledger.recorder import Appended, AppendRequest, PostgresRecorder, create_ledger
+from ledger.retelling import Retelling
 from ledger.schedule.drafting import CLOCK
 from ledger.vocabulary import Reason
 from tests.timekeeping import World, duty, local, wall
@@ -112,6 +113,12 @@ def given(world: World) -> list[Event]:
 def events(log: Log) -> list[Event]:
     """Everything that a ledger holds."""
     return [decode(stored.entry) for page in log.recorder.stream() for stored in page]
+
+
+def exhaust(steps: Iterable[object]) -> None:
+    """Let time pass without saying anything."""
+    for _ in steps:
+        pass
 
 
 def told_by_clock(found: Iterable[Event]) -> set[tuple[object, ...]]:
@@ -222,15 +229,15 @@ def test_fact_recorded_while_the_clock_plans_is_heard(world: World, ledgers: Led
     assert told_by_clock(events(log)) == told_by_clock(world.events)
 
 
-def test_bulk_clock_records_the_same_facts(world: World, ledgers: Ledgers) -> None:
-    """Inside a bulk load the clock records what it records beside a log, and nothing is left."""
+def test_retelling_records_the_same_facts(world: World, ledgers: Ledgers) -> None:
+    """Told in bulk, the clock's facts are those of a clock beside the log, and nothing is left."""
     log = ledgers.simulated("bulk")
     with Bulk(log) as bulk:
-        clock = BulkClock(bulk)
+        retelling = Retelling(bulk)
         for event in given(world):
-            clock.run_until(event.recorded_at - INSTANT)
-            clock.observe(bulk.record([draft_of(event)], context_of(event)))
-        clock.run_until(END)
+            exhaust(retelling.pass_time(event.recorded_at - INSTANT))
+            retelling.record([draft_of(event)], context_of(event))
+        exhaust(retelling.pass_time(END))
     assert told_by_clock(events(log)) == told_by_clock(world.events)
     assert Clock(log).tick(END).recorded == {}
 

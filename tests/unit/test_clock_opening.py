@@ -389,6 +389,30 @@ def test_assignment_reaches_units_that_the_duty_leaves_out() -> None:
     assert world.owed() == ["M.O.2026-02", MARCH, "M.S.2026-04"]
 
 
+def test_new_rules_do_not_reach_back_to_what_is_open() -> None:
+    """R12: a shorter new stage changes what April opens; March stays as it was opened."""
+    world = World()
+    world.outlet("N", date(2025, 6, 2))
+    world.tell("2026-01-20 09:00", duty("NEW", stages=(Stage.NEW,)))
+    world.tell("2026-03-10 09:00", duties.ActivateRules(parameters={"new_months": 6}))
+    world.tell("2026-03-11 09:00", organisation.SuspendUnit(unit="N"))
+    world.tell("2026-03-12 09:00", organisation.ResumeUnit(unit="N"))
+    world.until("2026-04-02")
+    assert [key for key in world.owed() if key >= "NEW.N.2026-03"] == ["NEW.N.2026-03"]
+    assert list(world.planner.gaps(date(2026, 3, 1))) == []
+
+
+def test_missing_opening_is_found_by_asking_everything_again() -> None:
+    """R1: what should be open and is not is found, of every period that is not long over."""
+    world = told()
+    world.until("2026-04-02")
+    assert list(world.planner.gaps(date(2026, 3, 1))) == []
+    del world.known.rows["obligation"][MARCH]
+    (planned,) = world.planner.gaps(date(2026, 3, 1))
+    assert planned.obligations == (MARCH,)
+    assert list(world.planner.gaps(date(2026, 4, 1))) == []
+
+
 def test_moved_unit_keeps_owing_what_it_owed() -> None:
     """Ruling 34: a unit moved out of the duty's scope still owes what is open."""
     world = World()
