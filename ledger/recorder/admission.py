@@ -8,6 +8,8 @@ elements of PostgreSQL's binary arrays. Read next: `ledger/recorder/call.py`.
 import hashlib
 import re
 import struct
+from collections.abc import Sequence
+from functools import lru_cache
 from typing import Final
 from uuid import UUID
 
@@ -35,9 +37,10 @@ BODY_BYTES_MAX: Final = ENTRY_BYTES_MAX - PREFIX_BYTES_MAX + 1
 SEPARATOR: Final = "\x1f"
 """Joins the labels of one event or item on their way to the database."""
 
-_CONTROL: Final = re.compile("[\x00-\x1e\x7f-\x9f]")
+_UNFIT: Final = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
 _CONTROL_BYTES: Final = bytes(range(32))
 _length = struct.Struct("!I").pack
+_ID_LENGTH: Final = _length(16)
 
 
 class Prepared:
@@ -67,16 +70,18 @@ class Prepared:
             raise Invalid.field("recorded_at", "an instant names its zone; give it in UTC")
         self.request = request
         self.event_count = len(events)
-        self.bodies = b"".join([element(_checked_body(event)) for event in events])
+        packed = [_packed(event) for event in events]
+        if len(packed) == 1:
+            ((id_bytes, self.ids, self.types, self.tags, self.bodies),) = packed
+            self.id_bytes: Sequence[bytes] = (id_bytes,)
+        else:
+            self.id_bytes, *columns = zip(*packed, strict=True)
+            self.ids, self.types, self.tags, self.bodies = map(b"".join, columns)
+            if len(set(self.id_bytes)) < len(events):
+                raise DuplicateId("two events of one request have one id; ids are used once")
         self.size_bytes = len(self.bodies)
         if self.size_bytes > REQUEST_BYTES_MAX:
             raise Invalid.field("events", f"{REQUEST_BYTES_MAX:,} bytes enter together at most")
-        self.id_bytes = [event.id.bytes for event in events]
-        if len(events) > 1 and len(set(self.id_bytes)) < len(events):
-            raise DuplicateId("two events of one request have one id; ids are never used twice")
-        self.ids = b"".join([element(one) for one in self.id_bytes])
-        self.types = b"".join([element(packed_labels((event.type,))) for event in events])
-        self.tags = b"".join([element(_checked_tags(event.tags)) for event in events])
         self.key = None if request.key is None else key_of(request.principal, request.key)
         self.fingerprint = request.fingerprint
         self.items = self._checked_items()
@@ -116,19 +121,22 @@ def check_item(item: Item) -> None:
     packed_labels(item.tags)
 
 
-def packed_labels(labels: tuple[str, ...]) -> bytes:
+def packed_labels(labels: Sequence[str]) -> bytes:
     """Labels joined by U+001F; BadLabel when one is empty, too long, or not plain text."""
-    if not labels:
-        return b""
     joined = SEPARATOR.join(labels)
-    if "" in labels or joined.count(SEPARATOR) >= len(labels) or _CONTROL.search(joined):
+    # Printable text holds neither control characters nor surrogates, and is most text; what
+    # is not (a no-break space, say) may still be plain.
+    if not "".join(labels).isprintable() and _is_unfit(labels):
+        raise BadLabel
+    if "" in labels:
         raise BadLabel
     if len(joined) > LABEL_CHARACTERS_MAX and max(map(len, labels)) > LABEL_CHARACTERS_MAX:
         raise BadLabel(f"a type or tag has {LABEL_CHARACTERS_MAX} characters at most; shorten it")
-    try:
-        return joined.encode()
-    except UnicodeEncodeError as error:
-        raise BadLabel("a type or tag holds half a character (a surrogate); mend it") from error
+    return joined.encode()
+
+
+def _is_unfit(labels: Sequence[str]) -> bool:
+    return any(_UNFIT.search(label) for label in labels)
 
 
 def key_of(principal: str, key: str) -> bytes:
@@ -154,8 +162,9 @@ class _BodyShape(msgspec.Struct):
 _decode_shape = msgspec.json.Decoder(_BodyShape).decode
 
 
-def _checked_body(event: NewEvent) -> bytes:
-    body = event.body
+def _packed(event: NewEvent) -> tuple[bytes, bytes, bytes, bytes, bytes]:
+    """An event's id, and id, type, tags and body as elements; or what is wrong with it."""
+    body, tags = event.body, event.tags
     if len(body) > BODY_BYTES_MAX:
         raise EntryTooLarge
     if body[:2] != b'{"' or len(body.translate(None, _CONTROL_BYTES)) < len(body):
@@ -167,12 +176,22 @@ def _checked_body(event: NewEvent) -> bytes:
         raise Invalid.field("body", f"not the body of an entry: {error}") from error
     if shape.id != event.id:
         raise Invalid.field("body", "the id in the body is not the event's")
-    return body
-
-
-def _checked_tags(tags: tuple[str, ...]) -> bytes:
     if len(tags) > TAGS_MAX:
         raise BadLabel(f"an event has {TAGS_MAX} tags at most; name fewer entities in one fact")
     if len(set(tags)) < len(tags):
         raise BadLabel("a tag is given twice; name each entity once")
-    return packed_labels(tags)
+    joined = packed_labels(tags)
+    id_bytes = event.id.bytes
+    return (
+        id_bytes,
+        _ID_LENGTH + id_bytes,
+        _packed_type(event.type),
+        _length(len(joined)) + joined,
+        _length(len(body)) + body,
+    )
+
+
+@lru_cache(maxsize=4_096)
+def _packed_type(kind: str) -> bytes:
+    """There are few types, and each comes many times."""
+    return element(packed_labels((kind,)))

@@ -26,9 +26,8 @@ class Batch:
         self._event_count = 0
         self._size_bytes = 0
         self._keys: set[bytes] = set()
-        self._by_type: dict[str, list[NewEvent]] = {}
-        self._by_tag: dict[str, list[NewEvent]] = {}
-        self._by_tag_and_type: dict[tuple[str, str], list[NewEvent]] = {}
+        self._types: set[str] = set()
+        self._by_tag: dict[str, dict[str, list[NewEvent]]] = {}
 
     def has_room_for(self, one: Prepared) -> bool:
         """Whether the limits of a batch allow this request too."""
@@ -41,7 +40,7 @@ class Batch:
         """Whether no request of this batch could change this one's outcome."""
         if not self._requests:
             return True
-        if not self._keys.isdisjoint(one.id_bytes) or one.key in self._keys:
+        if one.key in self._keys or not self._keys.isdisjoint(one.id_bytes):
             return False
         if self._strict and self._goes_back(one):
             return False
@@ -70,25 +69,30 @@ class Batch:
         """Index what joined since the last condition: batches without one pay nothing."""
         for one in self._requests[self._indexed_count :]:
             for event in one.request.events:
-                self._by_type.setdefault(event.type, []).append(event)
+                kind = event.type
+                self._types.add(kind)
                 for tag in event.tags:
-                    self._by_tag.setdefault(tag, []).append(event)
-                    self._by_tag_and_type.setdefault((tag, event.type), []).append(event)
+                    by_type = self._by_tag.get(tag)
+                    if by_type is None:
+                        self._by_tag[tag] = {kind: [event]}
+                    else:
+                        by_type.setdefault(kind, []).append(event)
         self._indexed_count = len(self._requests)
 
     def _may_match(self, item: Item) -> bool:
         if not item.tags:
-            return not item.types or any(one in self._by_type for one in item.types)
-        candidates = min((self._candidates(tag, item) for tag in item.tags), key=len)
+            return not item.types or not self._types.isdisjoint(item.types)
+        candidates: list[NewEvent] | None = None
+        for tag in item.tags:
+            by_type = self._by_tag.get(tag)
+            if by_type is None:
+                return False
+            kinds = item.types or by_type
+            events = [event for kind in kinds for event in by_type.get(kind, ())]
+            if candidates is None or len(events) < len(candidates):
+                candidates = events
+        assert candidates is not None, "an item with tags has candidates, or has matched nothing"
         if len(item.tags) == 1 or len(candidates) > CANDIDATES_MAX:
             return bool(candidates)
         wanted = set(item.tags)
         return any(wanted.issubset(event.tags) for event in candidates)
-
-    def _candidates(self, tag: str, item: Item) -> list[NewEvent]:
-        if not item.types:
-            return self._by_tag.get(tag, [])
-        found: list[NewEvent] = []
-        for kind in item.types:
-            found += self._by_tag_and_type.get((tag, kind), [])
-        return found

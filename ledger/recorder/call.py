@@ -8,6 +8,7 @@ timestamptz_send). Read next: `migrations/0002_event_log.sql`, then `ledger/reco
 import struct
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from typing import Final
 
 import msgspec
@@ -100,9 +101,7 @@ def outcome_of(request: AppendRequest, answer: bytes) -> Appended | Replayed | L
     """What the call's answer means to the request that it answers."""
     _, outcome, position = _read_answer(answer)
     if outcome == _ACCEPTED:
-        recorded_at = _EPOCH + _MICROSECOND * int.from_bytes(
-            answer[_ANSWER_HEADER_BYTES:_HASHES_AT], "big", signed=True
-        )
+        recorded_at = _instant_of(answer[_ANSWER_HEADER_BYTES:_HASHES_AT])
         hashes = range(_HASHES_AT, len(answer), _HASH_BYTES)
         return Appended(
             tuple(
@@ -196,6 +195,12 @@ def _elements(array: bytes) -> Iterable[bytes]:
         (length,) = _read_uint4(array, at)
         yield array[at + 4 : at + 4 + length]
         at += 4 + length
+
+
+@lru_cache(maxsize=64)
+def _instant_of(content: bytes) -> datetime:
+    """The requests of one batch share their instant."""
+    return _EPOCH + _MICROSECOND * int.from_bytes(content, "big", signed=True)
 
 
 def _instant(instant: datetime) -> bytes:

@@ -85,7 +85,10 @@ class PostgresRecorder:
 
     def append_one(self, request: AppendRequest) -> Appended:
         """Record one request; raises the refusal."""
-        (outcome,) = self._answered(self._queue([request], caller=object()))
+        admitted = self._admit(request, company=None)
+        if isinstance(admitted, LedgerError):
+            raise admitted
+        outcome = self._outcome(admitted, self._writer.submit_one(admitted))
         if isinstance(outcome, LedgerError):
             raise outcome
         return outcome

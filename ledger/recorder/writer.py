@@ -99,9 +99,12 @@ class GroupCommit:
         self._room = threading.Condition(self._lock)
         self._arrived: list[Waiting] = []
         self._queued_bytes = 0
+        self._is_full = False
         self._idle = False
+        self._writing = False
+        self._thread_writes = False
         self._closing = False
-        # Owned by the writer thread.
+        # Owned by whoever is writing: the thread, or a caller who found it idle.
         self._backlog: deque[Waiting] = deque()
         self._session: Session | None = None
         self._clock: WatchedClock | None = None
@@ -113,12 +116,32 @@ class GroupCommit:
         """Queue requests and wait until every one of them is answered."""
         return self.wait(self.enqueue(requests, object()))
 
+    def submit_one(self, request: Prepared) -> Answer:
+        """The same for one request; when nobody else writes, the caller writes it itself."""
+        with self._lock:
+            alone = not (self._writing or self._arrived or self._backlog or self._closing)
+            self._writing |= alone
+        if not alone:
+            return self.submit([request])[0]
+        submission = Submission([request], object())
+        try:
+            self._write([Waiting(request, submission, 0)])
+        finally:
+            with self._lock:
+                self._writing = False
+                if self._arrived or self._backlog or self._closing:
+                    self._arrival.notify()
+        # Answered by now, unless a lost connection left it to the thread.
+        submission.done.acquire()
+        return cast("list[Answer]", submission.answers)[0]
+
     def enqueue(self, requests: Sequence[Prepared], caller: object) -> Submission:
         """Queue one or more requests behind what the same caller queued before."""
         submission = Submission(requests, caller)
         waiting = [Waiting(one, submission, place) for place, one in enumerate(requests)]
         with self._lock:
             while self._queued_bytes > QUEUE_BYTES_MAX and not self._closing:
+                self._is_full = True
                 self._room.wait()
             if self._closing:
                 raise LogStopped("the recorder is closed; open the ledger again")
@@ -133,7 +156,9 @@ class GroupCommit:
         submission.done.acquire()
         with self._lock:
             self._queued_bytes -= submission.size_bytes
-            self._room.notify_all()
+            if self._is_full:
+                self._is_full = False
+                self._room.notify_all()
         return cast("list[Answer]", submission.answers)
 
     def confirm_clock(self) -> None:
@@ -160,10 +185,12 @@ class GroupCommit:
     def _next_batch(self) -> list[Waiting]:
         """Whatever waits and may share a transaction, in order of arrival; empty: closed."""
         with self._lock:
-            while not self._arrived and not self._backlog and not self._closing:
+            self._writing = self._writing and not self._thread_writes
+            while self._writing or not (self._arrived or self._backlog or self._closing):
                 self._idle = True
                 self._arrival.wait()
                 self._idle = False
+            self._writing = self._thread_writes = True
             arrived, self._arrived = self._arrived, []
         self._backlog.extend(arrived)
         batch, chosen, passed = Batch(strict=self._simulated), list[Waiting](), list[Waiting]()
