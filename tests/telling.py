@@ -5,6 +5,7 @@ Labels become ids that are derived from them, so that a test can still speak of 
 
 from collections.abc import Sequence
 from datetime import datetime
+from typing import Self
 from uuid import NAMESPACE_OID, uuid5
 
 from msgspec.structs import replace
@@ -72,6 +73,12 @@ class Told:
     def close(self) -> None:
         """Let go of the ledger."""
         self.recorder.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.close()
 
     def _now(self) -> datetime:
         head = self.recorder.head().recorded_at

@@ -8,7 +8,7 @@ from ledger.database import Database
 from ledger.errors import Invalid, NotFound
 from ledger.verdict import verdict
 from ledger.vocabulary import DutyRef, Moment, UnitRef
-from projections.matrix import Account, Matrix, Row, matrix
+from projections.matrix import Account, Column, Group, Matrix, Row, matrix
 from projections.measures import Measure
 from projections.spans import parse_span
 from tests.quarter import END, quarter
@@ -40,7 +40,7 @@ def outcomes(row: Row) -> list[tuple[str | None, str]]:
 
 def accounts(found: Matrix) -> list[Account]:
     """Every account of the matrix."""
-    parts = (*found.rows, *found.columns, *found.groups)
+    parts: list[Row | Column | Group] = [*found.rows, *found.columns, *found.groups]
     return [found.total, *(one.account for one in parts)]
 
 

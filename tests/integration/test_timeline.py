@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
@@ -22,10 +23,10 @@ def told(database: Database) -> Iterator[Told]:
     found.close()
 
 
-def of(told: Told, subject: str, asked: int | None = None, **how: object) -> Timeline:
+def of(told: Told, subject: str, asked: int | None = None, **how: Any) -> Timeline:
     """The timeline of a subject."""
     with told.questions.at(asked) as here:
-        return timeline(told.questions, here.as_of, subject, **how)  # type: ignore[arg-type]
+        return timeline(told.questions, here.as_of, subject, **how)
 
 
 def test_every_fact_about_a_unit_and_no_other(told: Told) -> None:
