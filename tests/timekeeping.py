@@ -4,7 +4,7 @@ Times are wall times in Shanghai, `"2026-04-08 18:00"`. Before anything is done 
 clock records what was owed until then, each plan at its own instant, as it does on a real ledger.
 """
 
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -18,6 +18,7 @@ from ledger.events.fact import Fact
 from ledger.model.history import History
 from ledger.model.obligations import Obligation
 from ledger.schedule import Planned, Planner, clock_context
+from ledger.schedule.drafting import CLOCK
 from ledger.vocabulary import Actor, Cadence, EventId, Level, Sealed, Stage, Via
 from tests.deciding import Deciding
 
@@ -157,6 +158,29 @@ def events_of(planned: Planned, position: int) -> list[Event]:
         Event(one.fact, envelope_of(one, context), tags_of(one), position + place, planned.at)
         for place, one in enumerate(planned.drafts, 1)
     ]
+
+
+def replayed(world: World) -> list[Event]:
+    """The clock's facts of a world, planned from its other facts alone, long afterwards."""
+    history = History()
+    planner = Planner(history)
+    found: list[Event] = []
+
+    def catch_up(until: datetime) -> None:
+        for planned in planner.run(until):
+            for one in planned:
+                for event in events_of(one, history.position):
+                    history.apply(event)
+                    planner.observe(event)
+                    found.append(event)
+
+    given = [event for event in world.events if event.actor != CLOCK]
+    for event in given:
+        catch_up(event.recorded_at - timedelta(microseconds=1))
+        history.apply(event)
+        planner.observe(event)
+    catch_up(world.now)
+    return found
 
 
 def form(code: str = "F") -> duties.PublishForm:

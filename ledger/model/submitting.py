@@ -50,11 +50,6 @@ def boundary(
     return _once(asked)
 
 
-def review_boundary(history: History, obligation: ObligationId, by: PostRef) -> list[Selector]:
-    """The obligation, the line above its post, and the post in which somebody reviews."""
-    return boundary(history, obligation, by, above=True)
-
-
 def _neighbours(history: History, post: PostRef) -> list[PostRef]:
     """Every post that is, or was, in the unit of a post, as far as a boundary's history knows."""
     own = history.rows["post"].get(post)

@@ -160,12 +160,12 @@ class Planner:
         """
         for chain, reached in list(self._listener.next_period.items()):
             duty = self.history.duty(chain.duty)
-            if not duty.terms:
+            if not duty.terms or duty.is_retired(self.now):
                 continue
             first = max(since, min(one.first_day(chain.zone) for one in duty.terms))
             for period in periods_between(chain.cadence, first, reached - ONE_DAY):
                 opening = day_start(period.start, chain.zone)
-                if duty.is_retired(opening) or opening < self._listener.rules_since:
+                if opening < self._listener.rules_since:
                     continue
                 for unit in self._listener.units_of(duty, chain.zone):
                     found = self._reconciler.reconcile(

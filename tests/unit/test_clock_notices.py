@@ -1,15 +1,12 @@
 """The clock's notices: what passed without a report, and what turned out otherwise (R4, R5)."""
 
-from datetime import date, datetime, timedelta
+from datetime import date
 
 from ledger.decisions import duties, organisation, relief, reviews
-from ledger.entry import Event
 from ledger.events.reports import ReportSubmitted
-from ledger.model.history import History
-from ledger.schedule import Planner
 from ledger.schedule.drafting import CLOCK
 from ledger.vocabulary import Reason
-from tests.timekeeping import World, duty, events_of, local, wall
+from tests.timekeeping import World, duty, local, replayed, wall
 
 OPENED, MISSED = "obligation.opened", "obligation.missed"
 WITHDRAWN = "obligation.miss_withdrawn"
@@ -188,29 +185,6 @@ def test_linked_duty_is_discharged_by_one_report() -> None:
     assert sent.fact.discharges == (MARCH,)
     world.until("2026-05-01")
     assert notices(world) == []
-
-
-def replayed(world: World) -> list[Event]:
-    """The clock's facts of a world, planned from its other facts alone, long afterwards."""
-    history = History()
-    planner = Planner(history)
-    found: list[Event] = []
-
-    def catch_up(until: datetime) -> None:
-        for planned in planner.run(until):
-            for one in planned:
-                for event in events_of(one, history.position):
-                    history.apply(event)
-                    planner.observe(event)
-                    found.append(event)
-
-    given = [event for event in world.events if event.actor != CLOCK]
-    for event in given:
-        catch_up(event.recorded_at - timedelta(microseconds=1))
-        history.apply(event)
-        planner.observe(event)
-    catch_up(world.now)
-    return found
 
 
 def test_late_clock_says_what_a_timely_one_said() -> None:
