@@ -1,0 +1,57 @@
+"""Benchmarks: ours and its references, alternately in one run, as ratios that are promised.
+
+`goal.py` says what a goal is, `contest.py` how contestants take turns; every other module is one
+benchmark with a `run(settings, quick=, show=)`. Read next: `append.py`.
+"""
+
+import importlib
+import sys
+from typing import Final, Protocol, cast
+
+import msgspec
+
+from api.bench.contest import Show
+from api.bench.goal import Goal
+from ledger.errors import Invalid
+from ledger.settings import Settings
+
+BENCHMARKS: Final = {
+    "append": "api.bench.append",
+    "import": "api.bench.importing",
+    "tags": "api.bench.tags",
+    "project": "api.bench.project",
+}
+"""The benchmarks by the name that `ledger bench` knows them by."""
+
+
+class Benchmark(Protocol):
+    """A module that measures something."""
+
+    def run(self, settings: Settings, *, quick: bool, show: Show) -> list[Goal]:
+        """Measure, show tables for people, answer the goals."""
+
+
+def run(settings: Settings, name: str, *, as_json: bool, quick: bool = False) -> int:
+    """Run one benchmark, or `all`; 1 when a goal does not hold, else 0."""
+    if name != "all" and name not in BENCHMARKS:
+        raise Invalid.field("name", f"known are all, {', '.join(BENCHMARKS)}")
+    chosen = BENCHMARKS if name == "all" else {name: BENCHMARKS[name]}
+    goals: list[Goal] = []
+    for module in chosen.values():
+        benchmark = cast("Benchmark", importlib.import_module(module))
+        # Tables go where they disturb nobody who reads the goals as JSON.
+        goals += benchmark.run(settings, quick=quick, show=_tell)
+    for goal in goals:
+        print(msgspec.json.encode(goal).decode() if as_json else _line(goal))  # noqa: T201
+    return 0 if all(goal.holds for goal in goals) else 1
+
+
+def _tell(text: str) -> None:
+    print(text, file=sys.stderr)  # noqa: T201
+
+
+def _line(goal: Goal) -> str:
+    verdict = "holds" if goal.holds else "DOES NOT HOLD"
+    bound = f"at least {goal.at_least}" if goal.at_most is None else f"at most {goal.at_most}"
+    low, high = goal.spread
+    return f"{verdict:13}  {goal.ratio:8.2f}x  ({bound}; {low} to {high})  {goal.goal}"
