@@ -98,22 +98,27 @@ def new_epoch(connection: psycopg.Connection, ledger_id: int) -> int:
 
 ENROL_LOCK: Final = "SELECT pg_advisory_xact_lock(%s)"
 BUILDS: Final = """
-SELECT ledger_id, generation, version, shape, serving
+SELECT ledger_id, generation, version, shape
 FROM ledger.projection
 WHERE name = %s
 ORDER BY generation DESC
 """
+# The first views of a ledger serve while they are built. A later one must not: whoever asks for
+# what every view has reached would be taken back to the beginning.
 ENROL: Final = """
 INSERT INTO ledger.projection (ledger_id, name, generation, version, tables, shape, serving)
-VALUES (%s, %s, %s, %s, %s, %s, %s)
+SELECT %(ledger_id)s, %(name)s, %(generation)s, %(version)s, %(tables)s, %(shape)s, NOT EXISTS (
+    SELECT FROM ledger.projection
+    WHERE ledger_id = %(ledger_id)s AND serving AND (position > 0 OR name = %(name)s)
+)
 """
 
 
 def enrol(connection: psycopg.Connection, ledger_id: int, projection: Projection) -> int:
     """The generation that holds this version, made (tables and all) when there is none yet.
 
-    `ShapeChanged` when the version was built with other rows. A new version does not serve until
-    it was promoted, unless it is the first.
+    `ShapeChanged` when the version was built with other rows. What is new does not serve until it
+    was promoted, unless the ledger has no view yet.
     """
     shape = shape_of(projection)
     with connection.transaction():
@@ -126,7 +131,6 @@ def enrol(connection: psycopg.Connection, ledger_id: int, projection: Projection
                 f"projection {projection.name} declares other rows than version "
                 f"{projection.version} was built with; raise its version"
             )
-        ours = [build for build in builds if build[0] == ledger_id]
         kept = next((int(build[1]) for build in same if build[0] == ledger_id), None)
         if kept is not None:
             return kept
@@ -135,15 +139,14 @@ def enrol(connection: psycopg.Connection, ledger_id: int, projection: Projection
             make_tables(connection, table, generation)
         connection.execute(
             ENROL,
-            (
-                ledger_id,
-                projection.name,
-                generation,
-                projection.version,
-                [table.name for table in projection.tables],
-                shape,
-                not any(build[4] for build in ours),
-            ),
+            {
+                "ledger_id": ledger_id,
+                "name": projection.name,
+                "generation": generation,
+                "version": projection.version,
+                "tables": [table.name for table in projection.tables],
+                "shape": shape,
+            },
         )
     return int(generation)
 

@@ -19,7 +19,7 @@ import msgspec
 import psycopg
 from psycopg import sql
 
-from ledger.errors import TooManyRows, ViewMissing
+from ledger.errors import TooManyRows, ViewBehind, ViewMissing
 from projections.intervals import path_to
 from projections.positions import Standing, standings
 from projections.saving import Names
@@ -70,9 +70,12 @@ class Reader:
     ) -> None:
         self._connection = connection
         self._ledger_id = ledger_id
-        serving = [one for one in standings(connection, ledger_id) if one.serving]
-        self._standings = {table: one for one in serving for table in one.tables}
-        going = [one.position for one in serving if one.stopped_at is None]
+        builds = standings(connection, ledger_id)
+        self.serving = [one for one in builds if one.serving]
+        """The builds that answer, with their versions and positions."""
+        self._building = {table: one for one in builds for table in one.tables}
+        self._standings = {table: one for one in self.serving for table in one.tables}
+        going = [one.position for one in self.serving if one.stopped_at is None]
         self.position: int = min(going, default=0) if position is None else position
 
     def get(self, table: Table[R], *key: Any) -> R | None:  # noqa: ANN401
@@ -176,6 +179,11 @@ class Reader:
 
     def _standing(self, table: Table[Any]) -> Standing:
         standing = self._standings.get(table.name)
+        if standing is None and table.name in self._building:
+            raise ViewBehind(
+                f"view {table.name} is being built and stands at "
+                f"{self._building[table.name].position}; ask again when it has caught up"
+            )
         if standing is None:
             raise ViewMissing(
                 f"view {table.name} was never built for this ledger; run `ledger project`"

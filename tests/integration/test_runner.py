@@ -449,6 +449,25 @@ def test_a_new_version_is_built_beside_and_then_serves(
         assert standing(database, simulated_recorder.ledger_id, "cells").generation == 2
 
 
+def test_a_new_view_of_an_old_ledger_serves_when_it_has_caught_up(
+    database: Database, recorder: PostgresRecorder
+) -> None:
+    """What every view has reached never goes back because a view was added."""
+    record(recorder, {"a": 1}, {"a": 2})
+    running(database, recorder).catch_up()
+    stopped = running(database, recorder, Cells(), Totals())
+    stopped.stop()
+    stopped.catch_up()
+
+    assert shown(database, recorder) == {"a": 2}
+    assert stopped.progress.projected_position() == 2
+    with database.pooled(Role.READER) as connection:
+        with pytest.raises(ViewBehind, match="is being built and stands at 0"):
+            Reader(connection, recorder.ledger_id).get(TOTAL, "U1")
+        running(database, recorder, Cells(), Totals()).catch_up()
+        assert Reader(connection, recorder.ledger_id).get(TOTAL, "U1") == Total("U1", 2)
+
+
 def test_the_reader_may_read_and_only_the_projector_write(
     database: Database, recorder: PostgresRecorder
 ) -> None:
