@@ -1,6 +1,7 @@
 """Bulk execution: the same decisions and the same facts as one by one, and nobody in between."""
 
 from collections.abc import Iterator
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -107,9 +108,48 @@ def test_somebody_else_writing_stops_the_load_and_nothing_is_recorded(log: Log) 
 
 def test_an_error_drops_what_is_pending(log: Log) -> None:
     """A load that breaks off leaves only whole batches behind."""
-    bulk = Bulk(log)
-    bulk.execute(establish("HQ"), context(0))
-    bulk.__exit__(ZeroDivisionError, ZeroDivisionError(), None)
+    with suppress(ZeroDivisionError), Bulk(log) as bulk:
+        bulk.execute(establish("HQ"), context(0))
+        raise ZeroDivisionError
+
+    assert log.recorder.head().position == 0
+
+
+def test_a_load_cut_short_is_taken_up(log: Log) -> None:
+    """Told anew, a load records what is missing, and compares what is there."""
+    commands = [establish("HQ"), *(establish(f"O{n}", "HQ") for n in range(20))]
+    with Bulk(log, batch_events=5) as bulk:
+        for minute, command in enumerate(commands[:12]):
+            bulk.execute(command, context(minute))
+
+    with Bulk(log, batch_events=4, retell_after=0) as bulk:
+        for minute, command in enumerate(commands):
+            bulk.execute(command, context(minute))
+
+    units = [decode(entry).tags[0] for entry in entries(log)]
+    assert units == ["unit:HQ", *(f"unit:O{n}" for n in range(20))]
+
+
+def test_another_story_is_not_taken_up(log: Log) -> None:
+    """What would be recorded differs from what is: the load stops and records nothing."""
+    with Bulk(log) as bulk:
+        bulk.execute(establish("HQ"), context(0))
+
+    bulk = Bulk(log, retell_after=0)
+    for minute, command in enumerate([establish("HQ"), establish("O1", "HQ")]):
+        bulk.execute(command, context(minute, seed="other"))
+    with pytest.raises(BulkDiverged, match="not what this load would record"):
+        bulk.flush()
+
+    assert log.recorder.head().position == 1
+
+
+def test_a_rehearsal_decides_and_records_nothing(log: Log) -> None:
+    """Rehearsed commands see each other's facts; the ledger stays as it was."""
+    with Bulk(log, rehearse=True) as bulk:
+        bulk.execute(establish("HQ"), context(0))
+        with pytest.raises(Conflict):
+            bulk.execute(establish("HQ"), context(1))
 
     assert log.recorder.head().position == 0
 
