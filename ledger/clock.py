@@ -23,7 +23,8 @@ from ledger.log import Log
 from ledger.model.history import History
 from ledger.recorder import AppendRequest, Condition, Item
 from ledger.schedule import Planned, Planner, clock_context, drafting
-from ledger.vocabulary import EventId, ObligationId, PostId, UnitRef
+from ledger.schedule.platform import never_opened
+from ledger.vocabulary import EventId, ObligationId
 
 TRIES_MAX: Final = 5
 """Lost races within one tick; what is still unrecorded waits for the next."""
@@ -256,21 +257,9 @@ def _owned_up(history: History, planned: Planned) -> Planned:
                 draft, fact=fact, event_id=drafting.derived_id(fact.TOPIC, fact.obligation)
             )
         )
-        owner = _platform_owner(history, planned.at)
-        if owner is not None:
-            drafts.append(drafting.never_opened(fact, owner))
+        if found := never_opened(history, fact, planned.at):
+            drafts.append(found)
     return Planned(planned.at, tuple(drafts), planned.obligations)
-
-
-def _platform_owner(history: History, at: datetime) -> PostId | None:
-    """The post that answers for the platform: the head of the unit at the top."""
-    organisation = history.organisation
-    for unit in map(UnitRef, organisation.units):
-        if organisation.is_line(unit) and organisation.parent(unit, at) is None:
-            head = organisation.head_post(unit, at)
-            if head is not None:
-                return head
-    return None
 
 
 def _together(pending: Iterable[_Pending]) -> list[list[_Pending]]:

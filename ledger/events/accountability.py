@@ -1,9 +1,9 @@
-"""What the accountability review records; for now the one finding that the engine itself raises."""
+"""What the accountability review records; for now what the engine itself finds."""
 
 from typing import ClassVar
 
 from ledger.events.fact import Fact
-from ledger.vocabulary import DutyId, PostId, UnitId
+from ledger.vocabulary import CalendarId, DutyId, PostId, UnitId
 
 
 class FindingMissedDetected(Fact, frozen=True, kw_only=True):
@@ -14,4 +14,14 @@ class FindingMissedDetected(Fact, frozen=True, kw_only=True):
     duty: DutyId
     unit: UnitId
     period: str
+    owner: PostId
+
+
+class FindingCalendarMissing(Fact, frozen=True, kw_only=True):
+    """A year began without its calendar: every due in it is provisional (ruling 39)."""
+
+    TOPIC: ClassVar[str] = "finding.calendar_missing"
+    finding: str
+    calendar: CalendarId
+    year: int
     owner: PostId

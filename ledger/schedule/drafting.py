@@ -6,7 +6,7 @@ late, or in two processes asks for the same facts under the same ids, and each i
 
 import hashlib
 from collections.abc import Iterable
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Final
 from uuid import UUID
 
@@ -14,12 +14,11 @@ import msgspec
 
 from ledger.entry import Context, Draft
 from ledger.events import duties as d
-from ledger.events.accountability import FindingMissedDetected
 from ledger.events.fact import Fact
 from ledger.events.organisation import FactAnnulled
 from ledger.model.expectation import Demand
 from ledger.model.obligations import Cancellation, Obligation
-from ledger.vocabulary import Actor, EventId, Line, ObligationId, PostId, Via
+from ledger.vocabulary import Actor, EventId, Line, ObligationId, Via
 
 CLOCK: Final = Actor(via=Via.CLOCK, system="clock")
 
@@ -43,7 +42,8 @@ def clock_context(at: datetime) -> Context:
 
 def derived_id(topic: str, subject: str, due: datetime | None = None, occurrence: int = 0) -> UUID:
     """The id of the `occurrence`th fact of this type about this subject and due."""
-    words = [topic, subject, due.isoformat() if due else "", str(occurrence)]
+    instant = due.astimezone(UTC).isoformat() if due else ""
+    words = [topic, subject, instant, str(occurrence)]
     digest = hashlib.sha256("\n".join(words).encode()).digest()
     number = int.from_bytes(digest[:16], "big")
     return UUID(int=number & _FREE_BITS | _VERSION_8 | _VARIANT)
@@ -72,11 +72,12 @@ def opened(fact: d.ObligationOpened, demand: Demand) -> Draft:
     )
 
 
-def cancelled(row: Obligation, cause: str, replaced_by: ObligationId | None = None) -> Draft:
-    """`obligation.cancelled`, once for each time that it was reinstated."""
+def cancelled(
+    row: Obligation, at: datetime, cause: str, replaced_by: ObligationId | None = None
+) -> Draft:
+    """`obligation.cancelled`; it may be reinstated and cancelled anew, so the instant counts."""
     fact = d.ObligationCancelled(obligation=row.obligation, cause=cause, replaced_by=replaced_by)
-    last = row.cancellations[-1].event if row.cancellations else row.event
-    return _about(row, fact, derived_id(f"{fact.TOPIC} after {last}", row.obligation))
+    return _about(row, fact, derived_id(fact.TOPIC, row.obligation, at))
 
 
 def reinstated(row: Obligation, gone: Cancellation) -> Draft:
@@ -121,23 +122,6 @@ def miss_withdrawn(row: Obligation, due: datetime, cause: str) -> Draft:
     fact = d.ObligationMissWithdrawn(obligation=row.obligation, post=row.post, due=due, cause=cause)
     occurrence = sum(one.due == due for one in row.notices)
     return _about(row, fact, derived_id(fact.TOPIC, row.obligation, due, occurrence))
-
-
-def never_opened(fact: d.ObligationOpened, owner: PostId) -> Draft:
-    """`finding.missed_detected`: the platform's owner failed, not the unit (ruling 67)."""
-    found = FindingMissedDetected(
-        finding=f"missed.{fact.obligation}",
-        duty=fact.duty,
-        unit=fact.unit,
-        period=fact.period,
-        owner=owner,
-    )
-    return Draft(
-        fact=found,
-        event_id=derived_id(found.TOPIC, fact.obligation),
-        extra_tags=(f"obligation:{fact.obligation}",),
-        line=Line.SYSTEM,
-    )
 
 
 def _about(

@@ -5,7 +5,7 @@ period of every chain, the units below a scope. Read next: `planner.py`, which d
 """
 
 from collections.abc import Callable, Iterable, Iterator
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Final
 
 from ledger.entry import Event
@@ -24,7 +24,7 @@ from ledger.model.organisation import Unit
 from ledger.model.periods import ONE_DAY, period_after, period_of, periods_between
 from ledger.schedule.agenda import Agenda
 from ledger.schedule.openings import Reconciler
-from ledger.schedule.work import Chain, Check, OpenPeriod, Redate, Review, Work
+from ledger.schedule.work import BeginYear, Chain, Check, OpenPeriod, Redate, Review, Work
 from ledger.vocabulary import Cadence, ObligationId, UnitRef
 
 _UNIT_TURNS: Final = (
@@ -40,19 +40,21 @@ _UNIT_TURNS: Final = (
 """Facts about a unit that may change what is asked of it."""
 
 
+START: Final = datetime.min.replace(tzinfo=UTC)
+"""Before anything happened."""
+
+
 class Listener:
     """Hears every event of a history; all it does is put work where it belongs."""
 
-    def __init__(
-        self, history: History, agenda: Agenda[Work], reconciler: Reconciler, now: datetime
-    ) -> None:
+    def __init__(self, history: History, agenda: Agenda[Work], reconciler: Reconciler) -> None:
         self.next_period: dict[Chain, date] = {}
         self.of_unit: dict[UnitRef, dict[ObligationId, None]] = {}
-        self.rules_since = now
+        self.rules_since = START
         self._history = history
         self._agenda = agenda
         self._reconciler = reconciler
-        self._now = now
+        self._now = START
         self._zones: dict[str, None] = {}
         self._below: dict[UnitRef, list[UnitRef]] = {}
         self._hears = self._listening()
@@ -60,6 +62,8 @@ class Listener:
 
     def hear(self, event: Event, now: datetime) -> None:
         """Take in an event that was just applied to the history."""
+        if self._now == START:
+            self.await_year(local_day(now, DEFAULT_ZONE).year + 1)
         self._now = now
         hear = self._hears.get(type(event.fact))
         if hear is not None:
@@ -80,6 +84,10 @@ class Listener:
             unit = units.get(key)
             if unit is not None and unit.zone == zone:
                 yield unit
+
+    def await_year(self, year: int) -> None:
+        """Look at the calendar of a year when it begins."""
+        self._agenda.put(day_start(date(year, 1, 1), DEFAULT_ZONE), BeginYear(year))
 
     def _listening(self) -> dict[type[Fact], Callable[[Event], None]]:
         return {

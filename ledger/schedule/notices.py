@@ -47,7 +47,7 @@ def plan_notice(history: History, row: Obligation, now: datetime) -> Found:
     if failed and standing is None:
         drafts.append(drafting.missed(row, assessed.due))
     if assessed.outcome is Outcome.NOT_EXPECTED and not (row.cancellations or row.informational):
-        drafts.append(drafting.cancelled(row, assessed.expectation))
+        drafts.append(drafting.cancelled(row, now, assessed.expectation))
     return Found(tuple(drafts), _again_at(history, row, assessed, now, rules.settle_minutes))
 
 

@@ -73,12 +73,12 @@ class Reconciler:
         if asked.bearer is Bearer.OWN:
             drafts += self._open(opening, asked, own_id) if own is None else []
             drafts += self._reinstate(opening, asked, own) if own else []
-            drafts += self._cancel(successor, "not_expected")
+            drafts += self._cancel(successor, opening.now, "not_expected")
         elif asked.bearer is Bearer.SUCCESSOR:
             drafts += self._succeed(opening, asked, own, successor, next_id)
         elif asked.cause in CANCELLING_CAUSES:
-            drafts += self._cancel(own, asked.cause)
-            drafts += self._cancel(successor, asked.cause)
+            drafts += self._cancel(own, opening.now, asked.cause)
+            drafts += self._cancel(successor, opening.now, asked.cause)
         if not drafts:
             return None
         return Planned(opening.now, tuple(drafts), drafting.obligations_of(drafts))
@@ -111,14 +111,18 @@ class Reconciler:
         if successor is not None or (own is not None and not _is_open(own)):
             return
         passed_on = list(self._open(opening, asked, next_id))
-        yield from self._cancel(own, asked.cause, next_id if passed_on else None)
+        yield from self._cancel(own, opening.now, asked.cause, next_id if passed_on else None)
         yield from passed_on
 
     def _cancel(
-        self, row: Obligation | None, cause: str, replaced_by: ObligationId | None = None
+        self,
+        row: Obligation | None,
+        now: datetime,
+        cause: str,
+        replaced_by: ObligationId | None = None,
     ) -> Iterator[Draft]:
         if row is not None and _is_open(row):
-            yield drafting.cancelled(row, cause, replaced_by)
+            yield drafting.cancelled(row, now, cause, replaced_by)
 
     def _reinstate(self, opening: Opening, asked: Demand, row: Obligation) -> Iterator[Draft]:
         """A cancellation of ours that proves wrong is taken back while there is still time."""

@@ -8,8 +8,7 @@ a clock that was down for a week plans what it would have planned (docs/rules.md
 """
 
 from collections.abc import Iterator
-from datetime import UTC, date, datetime
-from typing import Final
+from datetime import date, datetime
 
 from ledger.entry import Event
 from ledger.model.calendar import day_start, local_day
@@ -21,15 +20,13 @@ from ledger.model.periods import ONE_DAY, Period, period_after, periods_between
 from ledger.schedule.agenda import Agenda
 from ledger.schedule.candidates import Candidates
 from ledger.schedule.drafting import Planned
-from ledger.schedule.listening import Listener
+from ledger.schedule.listening import START, Listener
 from ledger.schedule.notices import plan_notice
 from ledger.schedule.openings import Opening, Reconciler
+from ledger.schedule.platform import year_without_calendar
 from ledger.schedule.redating import plan_redating
-from ledger.schedule.work import Check, OpenPeriod, Redate, Review, Work
+from ledger.schedule.work import BeginYear, Check, OpenPeriod, Redate, Review, Work
 from ledger.vocabulary import DutyId, ObligationId
-
-START: Final = datetime.min.replace(tzinfo=UTC)
-"""Before anything happened."""
 
 
 class Planner:
@@ -41,7 +38,7 @@ class Planner:
         self._agenda: Agenda[Work] = Agenda()
         self._reconciler = Reconciler(history)
         self._candidates = Candidates()
-        self._listener = Listener(history, self._agenda, self._reconciler, START)
+        self._listener = Listener(history, self._agenda, self._reconciler)
 
     def observe(self, event: Event) -> None:
         """Hear of an event that was just applied to the history."""
@@ -78,8 +75,12 @@ class Planner:
                 yield from self._do_review(work)
             case Redate():
                 for row in self._to_redate(work):
-                    if draft := plan_redating(self.history, row, work.cause, work.document):
+                    if draft := plan_redating(
+                        self.history, row, self.now, work.cause, work.document
+                    ):
                         yield Planned(self.now, (draft,), (row.obligation,))
+            case BeginYear():
+                yield from self._begin_year(work.year)
             case Check():
                 yield from self._check(self.history.obligation(work.obligation))
 
@@ -151,6 +152,11 @@ class Planner:
             yield Planned(self.now, found.drafts, (row.obligation,))
         if found.again_at is not None:
             self._agenda.put(found.again_at, Check(row.obligation))
+
+    def _begin_year(self, year: int) -> Iterator[Planned]:
+        self._listener.await_year(year + 1)
+        if found := year_without_calendar(self.history, year, self.now):
+            yield Planned(self.now, (found,), ())
 
     def gaps(self, since: date) -> Iterator[Planned]:
         """Openings that should stand and do not, of periods that end on a day or later (67).

@@ -1,5 +1,7 @@
 """Dues computed again, after the calendar or a unit's own days changed: later, never earlier."""
 
+from datetime import datetime
+
 from ledger.entry import Draft
 from ledger.model.expectation import due_of, own_days
 from ledger.model.history import History
@@ -12,7 +14,7 @@ from ledger.vocabulary import Cadence
 
 
 def plan_redating(
-    history: History, row: Obligation, cause: str, document: str | None
+    history: History, row: Obligation, now: datetime, cause: str, document: str | None
 ) -> Draft | None:
     """The new due of one obligation, if it changes (rulings 38 to 40); None where it stands."""
     unit: Unit | None = history.rows["unit"].get(row.unit)
@@ -26,7 +28,7 @@ def plan_redating(
         return None
     own, calendar = own_days(unit), history.calendar
     if terms.cadence is Cadence.DAILY and not calendar.is_working(row.period_start, own):
-        return drafting.cancelled(row, "day_off")
+        return drafting.cancelled(row, now, "day_off")
     period = Period(terms.cadence, row.period, row.period_start, row.period_end)
     due = due_of(
         period, terms.due, unit.zone, calendar, own=own, grace_working_days=row.grace_working_days

@@ -49,4 +49,10 @@ class Check(msgspec.Struct, frozen=True):
     obligation: ObligationId
 
 
-Work = OpenPeriod | Review | Redate | Check
+class BeginYear(msgspec.Struct, frozen=True):
+    """See whether a year that begins has a calendar."""
+
+    year: int
+
+
+Work = OpenPeriod | Review | Redate | Check | BeginYear

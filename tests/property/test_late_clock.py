@@ -161,7 +161,7 @@ def test_clock_says_the_same_however_late_it_runs(steps: list[tuple[int, int, in
     late = [_essence(one.id, one.fact) for one in replayed(world)]
     assert late == timely
     ids = [one.id for one in world.events]
-    assert len(set(ids)) == len(ids)
+    assert len(set(ids)) == len(ids), [(at, STEPS[kind].__name__, pick) for at, kind, pick in steps]
     assert list(world.planner.gaps(date(2026, 1, 1))) == []
 
 

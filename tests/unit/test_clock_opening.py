@@ -10,6 +10,7 @@ from ledger.decisions.calendar import (
     ReviseCalendar,
     SetLocalDay,
 )
+from ledger.events.accountability import FindingCalendarMissing
 from ledger.events.duties import DueRule
 from ledger.vocabulary import Cadence, Level, Reason, Stage
 from tests.timekeeping import World, duty, local, wall
@@ -216,6 +217,10 @@ def test_closing_annulled_in_time_takes_the_cancellation_back() -> None:
     world.until("2026-03-24")
     assert MARCH in world.owed()
     assert world.said(MARCH) == [OPENED, CANCELLED, "fact.annulled"]
+    world.tell("2026-03-25 10:00", organisation.CloseUnit(unit="O"))
+    world.until("2026-03-26")
+    assert world.said(MARCH)[-1] == CANCELLED
+    assert len({event.id for event in world.events}) == len(world.events)
 
 
 def test_merged_unit_hands_over_only_the_duties_listed() -> None:
@@ -306,6 +311,17 @@ def test_holiday_that_was_worked_after_all_is_asked_without_blame() -> None:
     world.until("2026-05-06 23:00")
     assert world.obligation("D.O.2026-05-04").informational
     assert not world.obligation("D.O.2026-05-06").informational
+
+
+def test_year_that_begins_without_a_calendar_is_the_platforms_failing() -> None:
+    """Ruling 39: on 1 January a finding is raised against the platform's owner, once."""
+    world = told(started="2026-11-01", at="2026-11-20 09:00")
+    found = [one for one in world.until("2027-02-01") if one.type == "finding.calendar_missing"]
+    (event,) = found
+    assert local(event.received_at) == "2027-01-01 00:00"
+    assert isinstance(event.fact, FindingCalendarMissing)
+    assert (event.fact.year, event.fact.owner) == (2027, "HQ-head")
+    assert not [one for one in told().until("2026-12-31") if "calendar_missing" in one.type]
 
 
 def test_local_day_off_moves_the_dues_of_listed_units_alone() -> None:
