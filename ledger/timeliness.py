@@ -198,11 +198,18 @@ def _moved_since(known: Inquiry, unit: Unit) -> bool:
         *unit.outlet,
         *unit.local_days,
         *unit.force_majeure,
-        *known.history.calendar.announcements,
     )
     obligation = known.obligation
-    unsure = obligation.provisional or obligation.opened_late
-    return unsure or any(one.position > since for one in told)
+    if obligation.provisional or obligation.opened_late:
+        return True
+    return any(one.position > since for one in told) or calendar_moved(known.history, obligation)
+
+
+def calendar_moved(history: History, obligation: Obligation) -> bool:
+    """Whether a day between the period's start and the due was turned since the opening."""
+    # A day more than the due's own in UTC covers every zone.
+    last = (obligation.due + timedelta(days=1)).date()
+    return history.calendar.shifted(obligation.position, obligation.period_start, last)
 
 
 def _not_expected(obligation: Obligation, asked: Demand | None) -> str | None:

@@ -11,42 +11,31 @@ import msgspec
 
 from ledger.model.history import History
 from ledger.model.obligations import Obligation, Submission
-from ledger.timeliness import Outcome
+from ledger.timeliness import Outcome, calendar_moved
 from ledger.verdict import Verdict, verdict
 from ledger.vocabulary import Moment, ObligationId
 
 
 class Judged(msgspec.Struct, frozen=True):
-    """One obligation and its outcome at a moment; `verdict` is None for what is simply on time."""
+    """One obligation and its outcome at a moment; `verdict` is None for what is simply on time.
+
+    `excused`: a late or missing report that is; `accepted`: the report that counts was accepted;
+    `unsolicited`: reports by somebody without authority that nobody made the post's own.
+    """
 
     row: Obligation
     outcome: Outcome
     due: datetime
     received_at: datetime | None
     verdict: Verdict | None = None
+    excused: bool = False
+    accepted: bool = False
+    unsolicited: int = 0
 
     @property
     def obligation(self) -> ObligationId:
         """Which obligation."""
         return self.row.obligation
-
-    @property
-    def is_excused(self) -> bool:
-        """Whether a late or missing report is excused."""
-        failed = self.outcome in (Outcome.LATE, Outcome.MISSED)
-        return failed and self.verdict is not None and bool(self.verdict.computed.excused)
-
-    @property
-    def is_accepted(self) -> bool:
-        """Whether a reviewer accepted the report that counts."""
-        if self.outcome not in (Outcome.ON_TIME, Outcome.LATE):
-            return False
-        return any(one.counts and one.accepted_by is not None for one in self.row.submissions)
-
-    @property
-    def unsolicited(self) -> int:
-        """Reports by somebody without authority, which nobody has made the post's own."""
-        return sum(not one.solicited and one.ratified_at is None for one in self.row.submissions)
 
 
 def judge(history: History, rows: Iterable[Obligation], moment: Moment) -> list[Judged]:
@@ -56,12 +45,29 @@ def judge(history: History, rows: Iterable[Obligation], moment: Moment) -> list[
     for row in rows:
         receipt = _plain_receipt(row)
         if receipt is not None and not disturbed.touch(row):
-            found.append(Judged(row, Outcome.ON_TIME, row.due, receipt))
-            continue
-        full = verdict(history, row.obligation, moment)
-        computed = full.computed
-        found.append(Judged(row, computed.outcome, computed.due, computed.received_at, full))
+            accepted = _is_accepted(row)
+            found.append(Judged(row, Outcome.ON_TIME, row.due, receipt, accepted=accepted))
+        else:
+            found.append(_judged(row, verdict(history, row.obligation, moment)))
     return found
+
+
+def _judged(row: Obligation, full: Verdict) -> Judged:
+    computed = full.computed
+    return Judged(
+        row,
+        computed.outcome,
+        computed.due,
+        computed.received_at,
+        full,
+        excused=computed.outcome in (Outcome.LATE, Outcome.MISSED) and bool(computed.excused),
+        accepted=computed.outcome in (Outcome.ON_TIME, Outcome.LATE) and _is_accepted(row),
+        unsolicited=sum(not one.solicited and not one.ratified_at for one in row.submissions),
+    )
+
+
+def _is_accepted(row: Obligation) -> bool:
+    return any(one.accepted_by is not None and one.counts for one in row.submissions)
 
 
 class _Disturbances:
@@ -70,9 +76,6 @@ class _Disturbances:
     def __init__(self, history: History) -> None:
         self._history = history
         self._outages = history.calendar.outages
-        self._calendar: int = max(
-            (one.position for one in history.calendar.announcements), default=0
-        )
         self._units: dict[str, int] = {}
 
     def touch(self, row: Obligation) -> bool:
@@ -80,15 +83,18 @@ class _Disturbances:
         last = self._units.get(row.unit)
         if last is None:
             last = self._units[row.unit] = self._last(row.unit)
-        return last > row.position or (bool(self._outages) and self._may_move(row))
+        return (
+            last > row.position
+            or calendar_moved(self._history, row)
+            or (bool(self._outages) and self._may_move(row))
+        )
 
     def _last(self, unit: str) -> int:
         row = self._history.rows["unit"].get(unit)
         if row is None:
             return 0
         items = (*row.life, *row.outlet, *row.local_days, *row.force_majeure)
-        positions: list[int] = [one.position for one in items]
-        return max([self._calendar, *positions])
+        return max((one.position for one in items), default=0)
 
     def _may_move(self, row: Obligation) -> bool:
         window = timedelta(hours=self._history.rules(row.rules).outage_window_hours)

@@ -51,6 +51,14 @@ class Announcement(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
     makeup_days: tuple[date, ...]
 
 
+class Shift(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """The days that an announcement, or its annulment, turned from off to worked or back."""
+
+    event: EventId
+    position: int
+    days: tuple[date, ...]
+
+
 class Outage(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """A time during which the platform was down; it moves dues once ratified (ruling 45)."""
 
@@ -70,6 +78,16 @@ class Calendar(msgspec.Struct, frozen=True, omit_defaults=True):
     calendar: CalendarId = DEFAULT_CALENDAR
     announcements: tuple[Announcement, ...] = ()
     outages: tuple[Outage, ...] = ()
+    shifts: tuple[Shift, ...] = ()
+
+    def shifted(self, since: int, first: date, last: date) -> bool:
+        """Whether a fact after the position `since` changed any day from `first` to `last`."""
+        return any(
+            first <= day <= last
+            for shift in self.shifts
+            if shift.position > since
+            for day in shift.days
+        )
 
     def announcement(self, year: int) -> Announcement | None:
         """The announcement in force for a year, or None while there is none (ruling 39)."""
@@ -130,7 +148,7 @@ def fold_calendar(row: Calendar | None, event: Event, key: str) -> Calendar:
     row = row or Calendar(CalendarId(key))
     fact = event.fact
     if isinstance(fact, FactAnnulled):
-        return _unratified(without(row, fact.annulled), fact.annulled)
+        return _shifted(row, _unratified(without(row, fact.annulled), fact.annulled), event)
     if isinstance(fact, OutageDeclared):
         return replace(row, outages=(*row.outages, _outage(fact, event)))
     if isinstance(fact, OutageRatified):
@@ -147,7 +165,22 @@ def fold_calendar(row: Calendar | None, event: Event, key: str) -> Calendar:
         days_off=fact.days_off,
         makeup_days=fact.makeup_days,
     )
-    return replace(row, announcements=(*row.announcements, announced))
+    return _shifted(row, replace(row, announcements=(*row.announcements, announced)), event)
+
+
+def _shifted(before: Calendar, after: Calendar, event: Event) -> Calendar:
+    """Note which days the event turned; who was asked by the old ones must be asked again."""
+    told = {
+        day
+        for row in (before, after)
+        for one in row.announcements
+        for day in (*one.days_off, *one.makeup_days)
+    }
+    turned = sorted(day for day in told if before.is_working(day) != after.is_working(day))
+    if not turned:
+        return after
+    shift = Shift(event=event.id, position=event.position, days=tuple(turned))
+    return replace(after, shifts=(*after.shifts, shift))
 
 
 def _outage(fact: OutageDeclared, event: Event) -> Outage:
