@@ -15,13 +15,14 @@ from ledger.events import organisation as o
 from ledger.events import outlets as u
 from ledger.events.fact import Fact
 from ledger.events.organisation import DEFAULT_ZONE
-from ledger.events.platform import ForceMajeureDeclared
+from ledger.events.platform import ForceMajeureDeclared, OutageRatified
 from ledger.model.calendar import day_start, local_day
 from ledger.model.duties import Duty, Terms
 from ledger.model.history import History
 from ledger.model.obligations import OBLIGATION_FACTS, Obligation
 from ledger.model.organisation import Unit
 from ledger.model.periods import ONE_DAY, period_after, period_of, periods_between
+from ledger.model.submitting import stated_due
 from ledger.schedule.agenda import Agenda
 from ledger.schedule.openings import Reconciler
 from ledger.schedule.work import BeginYear, Chain, Check, OpenPeriod, Redate, Review, Work
@@ -107,6 +108,7 @@ class Listener:
             o.PostEstablished: self._hear_post,
             o.FactAnnulled: self._hear_annulled,
             d.RuleSetActivated: self._hear_rules,
+            OutageRatified: self._hear_outage,
         }
 
     def _resume(self) -> None:
@@ -234,6 +236,16 @@ class Listener:
             elif prefix == "calendar":
                 for year in {one.year for one in self._history.calendar.announcements}:
                     self._put(Redate("calendar_revised", None, year=year))
+
+    def _hear_outage(self, event: Event) -> None:
+        """Dues near the outage may have moved after they were noticed as missed (ruling 47)."""
+        assert isinstance(event.fact, OutageRatified), "only this moves dues"
+        for outage in self._history.calendar.outages:
+            if outage.outage == event.fact.outage:
+                for row in self._history.rows["obligation"].values():
+                    passed = self._now >= self._settled(row)
+                    if passed and outage.started_at < stated_due(row) < outage.ended_at + ONE_DAY:
+                        self._put(Check(row.obligation))
 
     def _hear_rules(self, event: Event) -> None:
         self.rules_since = event.recorded_at

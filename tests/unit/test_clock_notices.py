@@ -2,7 +2,7 @@
 
 from datetime import date
 
-from ledger.decisions import duties, organisation, relief, reviews
+from ledger.decisions import duties, organisation, outages, relief, reviews
 from ledger.events.reports import ReportSubmitted
 from ledger.schedule.drafting import CLOCK
 from ledger.vocabulary import Reason
@@ -164,6 +164,26 @@ def test_extension_after_the_due_changes_no_notice() -> None:
     grant(world, "2026-04-10 10:00", "2026-04-14 18:01")
     world.until("2026-05-01")
     assert notices(world) == [MISSED]
+
+
+def test_outage_ratified_later_withdraws_the_notice() -> None:
+    """Ruling 47: the due moved to the next working day's noon, and the report came by then."""
+    world = told()
+    world.submit(MARCH, "2026-04-09 11:30")
+    assert notices(world) == [MISSED]
+    declare = outages.DeclareOutage(
+        outage="A",
+        started_at=wall("2026-04-08 16:00"),
+        ended_at=wall("2026-04-08 17:30"),
+        probe_ref="probes 1",
+    )
+    world.tell("2026-04-14 09:00", declare)
+    world.until("2026-04-14 09:30")
+    assert notices(world) == [MISSED], "declared is not ratified"
+    ratify = outages.RatifyOutage(outage="A")
+    world.person("second", ratify, at=wall("2026-04-15 09:00"), role="administrator")
+    world.until("2026-04-15 10:00")
+    assert notices(world) == [MISSED, WITHDRAWN]
 
 
 def test_waived_before_the_due_is_never_missed() -> None:
