@@ -90,7 +90,7 @@ def who_failed(  # noqa: PLR0913  (what can be asked)
         unit=unit,
         duty=duty,
         total=len(failed),
-        measure=measure(judged),
+        measure=measure(judged, failures_only=True),
         failures=tuple(failure_of(one) for one in page),
         next=page[-1].obligation if page and page[-1] is not failed[-1] else None,
         names=names_in(page, here, unit),

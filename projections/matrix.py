@@ -221,10 +221,10 @@ class _Whole:
             obligation=first.obligation,
             outcome=first.outcome,
             kind=first.verdict.computed.kind if first.verdict else None,
-            excused=first.is_excused,
+            excused=first.excused,
             due=first.due,
             received_at=first.received_at,
             then=then.outcome if then else None,
-            then_excused=then is not None and then.is_excused,
+            then_excused=then is not None and then.excused,
             others=tuple(one.obligation for one in others),
         )

@@ -28,14 +28,14 @@ class Ratio(msgspec.Struct, frozen=True):
 
 
 class MeasureIds(msgspec.Struct, frozen=True):
-    """The obligations behind each figure."""
+    """The obligations behind each figure; None where an answer about failures leaves them out."""
 
-    on_time: tuple[ObligationId, ...] = ()
+    on_time: tuple[ObligationId, ...] | None = ()
     late: tuple[ObligationId, ...] = ()
     missed: tuple[ObligationId, ...] = ()
     pending: tuple[ObligationId, ...] = ()
     excused: tuple[ObligationId, ...] = ()
-    accepted: tuple[ObligationId, ...] = ()
+    accepted: tuple[ObligationId, ...] | None = ()
     exempt: tuple[ObligationId, ...] = ()
     not_expected: tuple[ObligationId, ...] = ()
 
@@ -63,17 +63,17 @@ class Measure(msgspec.Struct, frozen=True, kw_only=True):
     ids: MeasureIds
 
 
-def measure(judged: Iterable[Judged]) -> Measure:
-    """The figures over these obligations."""
+def measure(judged: Iterable[Judged], *, failures_only: bool = False) -> Measure:
+    """The figures over these obligations; the ids of what went well only if they are wanted."""
     found: dict[Outcome, list[ObligationId]] = {outcome: [] for outcome in Outcome}
     excused: list[ObligationId] = []
     accepted: list[ObligationId] = []
     unsolicited = 0
     for one in judged:
         found[one.outcome].append(one.obligation)
-        if one.is_excused:
+        if one.excused:
             excused.append(one.obligation)
-        if one.is_accepted:
+        if one.accepted:
             accepted.append(one.obligation)
         unsolicited += one.unsolicited
     on_time, late, missed, pending = (len(found[outcome]) for outcome in COUNTED)
@@ -92,8 +92,13 @@ def measure(judged: Iterable[Judged]) -> Measure:
         completeness=Ratio(on_time + late, decided),
         quality=Ratio(len(accepted), on_time + late),
         ids=MeasureIds(
-            **{str(outcome): tuple(ids) for outcome, ids in found.items()},
+            on_time=None if failures_only else tuple(found[Outcome.ON_TIME]),
+            late=tuple(found[Outcome.LATE]),
+            missed=tuple(found[Outcome.MISSED]),
+            pending=tuple(found[Outcome.PENDING]),
             excused=tuple(excused),
-            accepted=tuple(accepted),
+            accepted=None if failures_only else tuple(accepted),
+            exempt=tuple(found[Outcome.EXEMPT]),
+            not_expected=tuple(found[Outcome.NOT_EXPECTED]),
         ),
     )

@@ -55,7 +55,9 @@ def test_the_late_and_the_missing_and_nobody_else(told: Told) -> None:
     assert (counted.expected, counted.on_time, counted.late, counted.missed) == (9, 2, 1, 3)
     assert (counted.pending, counted.exempt, counted.not_expected) == (3, 1, 2)
     assert (counted.timeliness.numerator, counted.timeliness.denominator) == (2, 6)
-    assert counted.ids.accepted == ("monthly.O.2026-03",)
+    assert counted.quality.numerator == 1
+    assert counted.ids.exempt == ("monthly.O4.2026-03",)
+    assert counted.ids.on_time is None, "thousands of ids that nobody asked for"
 
 
 def test_a_failure_names_persons_and_the_path_climbed(told: Told) -> None:

@@ -3,6 +3,8 @@
 Nothing here judges: `ledger/timeliness.py` says what it means at a moment.
 Instants are `received_at`, by which lateness and relief are both judged (docs/rules.md R4, R5).
 Read next: `folding.py` (how facts become rows).
+Rows hold no cycles, so the garbage collector is told not to look (`gc=False`): hundreds of
+thousands of them stay in memory.
 """
 
 from datetime import date, datetime
@@ -24,7 +26,7 @@ from ledger.vocabulary import (
 )
 
 
-class Returned(msgspec.Struct, frozen=True, omit_defaults=True):
+class Returned(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     """A return for correction, and when the correction came."""
 
     correction_due: datetime
@@ -34,7 +36,7 @@ class Returned(msgspec.Struct, frozen=True, omit_defaults=True):
     resubmitted_at: datetime | None = None
 
 
-class Submission(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
+class Submission(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True, gc=False):
     """A report that reached the gate for this obligation, and what became of it."""
 
     report: ReportId
@@ -67,7 +69,7 @@ class Submission(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
         return not gone and (self.solicited or self.ratified_at is not None)
 
 
-class Attempt(msgspec.Struct, frozen=True, omit_defaults=True):
+class Attempt(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     """A submission that the gate refused."""
 
     received_at: datetime
@@ -78,7 +80,7 @@ class Attempt(msgspec.Struct, frozen=True, omit_defaults=True):
     person: PersonRef | None = None
 
 
-class DueChange(msgspec.Struct, frozen=True, omit_defaults=True):
+class DueChange(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     """A due that moved later, or a provisional one that was confirmed."""
 
     due: datetime
@@ -90,7 +92,7 @@ class DueChange(msgspec.Struct, frozen=True, omit_defaults=True):
     document: str | None = None
 
 
-class Relief(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
+class Relief(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True, gc=False):
     """An extension or waiver, from the asking to the decision; `event` is the first fact of it."""
 
     relief: str
@@ -112,7 +114,7 @@ class Relief(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     annulled_by: EventId | None = None
 
 
-class Cancellation(msgspec.Struct, frozen=True, omit_defaults=True):
+class Cancellation(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     """The instance is no longer owed, and why."""
 
     cause: str
@@ -122,7 +124,7 @@ class Cancellation(msgspec.Struct, frozen=True, omit_defaults=True):
     replaced_by: ObligationId | None = None
 
 
-class ChannelChange(msgspec.Struct, frozen=True, omit_defaults=True):
+class ChannelChange(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     """The late channel opened until an instant, or closed (`until` None)."""
 
     received_at: datetime
@@ -131,7 +133,7 @@ class ChannelChange(msgspec.Struct, frozen=True, omit_defaults=True):
     until: datetime | None = None
 
 
-class Notice(msgspec.Struct, frozen=True, omit_defaults=True):
+class Notice(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     """The clock's notice that a due passed; verdicts never read it."""
 
     due: datetime
@@ -140,7 +142,7 @@ class Notice(msgspec.Struct, frozen=True, omit_defaults=True):
     withdrawn_by: EventId | None = None
 
 
-class Obligation(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
+class Obligation(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True, gc=False):
     """The dossier of one obligation.
 
     `opened_late`: a clock that was behind recorded the opening as of its instant, so facts that

@@ -5,6 +5,8 @@ them: a question is asked at a business instant and orders the changes by (effec
 position), so that a fact recorded late needs no special case. Every change carries the event
 that made it, because verdicts cite it. Intervals are half-open; instants are UTC.
 Read next: `folding.py` (how facts become dossiers), then `questions.py`.
+Rows hold no cycles, so the garbage collector is told not to look (`gc=False`): hundreds of
+thousands of them stay in memory.
 """
 
 from datetime import date, datetime
@@ -39,7 +41,7 @@ ActingChangeKind = Literal["extended", "ended"]
 DelegationAnswerKind = Literal["accepted", "declined", "revoked"]
 
 
-class Item(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+class Item(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     """One change: the event that made it, its place in the log, from when it holds."""
 
     event: EventId
@@ -47,7 +49,7 @@ class Item(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     at: datetime
 
 
-class Interval(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+class Interval(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     """What an event says to hold during `[start, until)`, for ever if `until` is None."""
 
     event: EventId
@@ -118,7 +120,7 @@ class ForceMajeure(Interval, frozen=True, kw_only=True, omit_defaults=True):
     document: str
 
 
-class Unit(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+class Unit(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     """A unit's dossier."""
 
     unit: UnitId
@@ -217,7 +219,7 @@ class Handover(Item, frozen=True, kw_only=True, omit_defaults=True):
     items: tuple[ObligationId, ...] = ()
 
 
-class Post(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+class Post(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     """A post's dossier."""
 
     post: PostId
@@ -265,7 +267,7 @@ class Filled(Item, frozen=True, kw_only=True, omit_defaults=True):
     post: PostId
 
 
-class Person(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+class Person(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     """A person's dossier; the posts' dossiers say more of who held them."""
 
     person: PersonId
