@@ -128,14 +128,21 @@ BEGIN
         AS item (request, types, tags, after, until, row_limit)
     CROSS JOIN LATERAL (
         SELECT string_to_array(nullif(item.types, ''), U&'\001F') AS types,
-               string_to_array(item.tags, U&'\001F') AS tags
+               string_to_array(item.tags, U&'\001F') AS tags,
+               hashtextextended(nullif(split_part(item.tags, U&'\001F', 1), ''), 0) AS first_tag
         OFFSET 0
     ) AS need
     CROSS JOIN LATERAL (
-        SELECT CASE cardinality(need.tags)
-            WHEN 0 THEN NULL
-            WHEN 1 THEN hashtextextended(need.tags[1], 0)
-            ELSE ledger.leading_tag_v1(_ledger_id, need.tags, item.after)
+        SELECT CASE
+            WHEN cardinality(need.tags) > 1 AND EXISTS (
+                SELECT FROM ledger.event_tag
+                WHERE event_tag.ledger_id = _ledger_id
+                  AND event_tag.tag = need.first_tag
+                  AND event_tag.position > item.after
+                ORDER BY event_tag.position
+                OFFSET 31 LIMIT 1
+            ) THEN ledger.leading_tag_v1(_ledger_id, need.tags, item.after)
+            ELSE need.first_tag
         END AS tag
         OFFSET 0
     ) AS lead
@@ -191,14 +198,21 @@ BEGIN
         AS item (request, types, tags, after, until, row_limit)
     CROSS JOIN LATERAL (
         SELECT string_to_array(nullif(item.types, ''), U&'\001F') AS types,
-               string_to_array(item.tags, U&'\001F') AS tags
+               string_to_array(item.tags, U&'\001F') AS tags,
+               hashtextextended(nullif(split_part(item.tags, U&'\001F', 1), ''), 0) AS first_tag
         OFFSET 0
     ) AS need
     CROSS JOIN LATERAL (
-        SELECT CASE cardinality(need.tags)
-            WHEN 0 THEN NULL
-            WHEN 1 THEN hashtextextended(need.tags[1], 0)
-            ELSE ledger.leading_tag_v1(_ledger_id, need.tags, item.after)
+        SELECT CASE
+            WHEN cardinality(need.tags) > 1 AND EXISTS (
+                SELECT FROM ledger.event_tag
+                WHERE event_tag.ledger_id = _ledger_id
+                  AND event_tag.tag = need.first_tag
+                  AND event_tag.position > item.after
+                ORDER BY event_tag.position
+                OFFSET 31 LIMIT 1
+            ) THEN ledger.leading_tag_v1(_ledger_id, need.tags, item.after)
+            ELSE need.first_tag
         END AS tag
         OFFSET 0
     ) AS lead

@@ -9,15 +9,18 @@ import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
+from functools import partial
 from typing import Any, Final
 from uuid import UUID
 
+import msgspec
 import psycopg
 from psycopg.rows import TupleRow
 
 from ledger.database import Database, Role
 from ledger.errors import DatabaseUnreachable, Invalid, NotFound
 from ledger.recorder.admission import SEPARATOR, key_of, packed_labels
+from ledger.recorder.gathering import Gathering
 from ledger.recorder.requests import (
     ITEMS_MAX,
     PAGE_LIMIT,
@@ -58,7 +61,7 @@ LEFT JOIN LATERAL (
 WHERE head.ledger_id = %(ledger_id)s
 """
 MATCHING_FORWARDS = """
-SELECT head.position, head.recorded_at, event.position, event.entry
+SELECT head.position, head.recorded_at, event.request, event.position, event.entry
 FROM ledger.head
 LEFT JOIN LATERAL ledger.matching_v1(
     %(ledger_id)s, %(requests)s::int[], %(types)s::text[], %(tags)s::text[],
@@ -67,7 +70,7 @@ LEFT JOIN LATERAL ledger.matching_v1(
 WHERE head.ledger_id = %(ledger_id)s
 """
 MATCHING_BACKWARDS = """
-SELECT head.position, head.recorded_at, event.position, event.entry
+SELECT head.position, head.recorded_at, event.request, event.position, event.entry
 FROM ledger.head
 LEFT JOIN LATERAL ledger.matching_backwards_v1(
     %(ledger_id)s, %(requests)s::int[], %(types)s::text[], %(tags)s::text[],
@@ -102,6 +105,7 @@ class Reader:
         self._free: list[psycopg.Connection] = []
         self._places = threading.BoundedSemaphore(SESSIONS_MAX)
         self._closed = False
+        self._gathering = Gathering[_Question, Page](partial(self._matching, MATCHING_FORWARDS))
 
     def head(self) -> Head:
         """Where the ledger ends now."""
@@ -123,11 +127,13 @@ class Reader:
         if not items:
             rows = self._rows(BACKWARDS if backwards else FORWARDS, bounds)
             return Page([Stored(row[2], row[3]) for row in rows if row[2]], _head(rows))
-        query = MATCHING_BACKWARDS if backwards else MATCHING_FORWARDS
-        rows = self._rows(query, _item_arrays(items, bounds))
-        found = {row[2]: row[3] for row in rows if row[2]}
-        ordered = found if len(items) == 1 else sorted(found, reverse=backwards)[:limit]
-        return Page([Stored(position, found[position]) for position in ordered], _head(rows))
+        question = _Question(tuple(items), bounds)
+        if backwards:
+            return self._matching(MATCHING_BACKWARDS, [question])[0]
+        if all(item.tags for item in items):
+            return self._gathering.ask(question)
+        # Items without tags walk the log: nobody should wait for them.
+        return self._matching(MATCHING_FORWARDS, [question])[0]
 
     def stream(
         self, items: Sequence[Item], *, after: int, until: int | None
@@ -180,6 +186,25 @@ class Reader:
         while self._free:
             self._free.pop().close()
 
+    def _matching(self, query: str, questions: Sequence["_Question"]) -> list[Page]:
+        """Pages of many questions, of one snapshot."""
+        rows = self._rows(query, _item_arrays(questions))
+        head = _head(rows)
+        found: list[dict[int, bytes]] = [{} for _ in questions]
+        for _, _, number, position, entry in rows:
+            if number is not None:
+                found[number][position] = entry
+        backwards = query == MATCHING_BACKWARDS
+        pages = []
+        for question, entries in zip(questions, found, strict=True):
+            # One item's events come in order; an event that matches two items counts once.
+            several = len(question.items) > 1
+            order = sorted(entries, reverse=backwards) if several else list(entries)
+            limit = question.bounds["limit"]
+            events = [Stored(position, entries[position]) for position in order[:limit]]
+            pages.append(Page(events, head))
+        return pages
+
     def _rows(self, query: str, parameters: dict[str, Any]) -> list[TupleRow]:
         parameters["ledger_id"] = self._ledger_id
         for tries_left in reversed(range(TRIES)):
@@ -208,20 +233,29 @@ class Reader:
                     self._free.append(session)
 
 
-def _item_arrays(items: Sequence[Item], bounds: dict[str, int]) -> dict[str, Any]:
-    if len(items) > ITEMS_MAX:
-        raise Invalid.field("items", f"a read has {ITEMS_MAX:,} items at most")
-    for item in items:
-        packed_labels(item.types)
-        packed_labels(item.tags)
-    count = len(items)
+class _Question(msgspec.Struct, frozen=True):
+    """A page asked for by items."""
+
+    items: tuple[Item, ...]
+    bounds: dict[str, int]
+
+    def __post_init__(self) -> None:
+        if len(self.items) > ITEMS_MAX:
+            raise Invalid.field("items", f"a read has {ITEMS_MAX:,} items at most")
+        for item in self.items:
+            packed_labels(item.types)
+            packed_labels(item.tags)
+
+
+def _item_arrays(questions: Sequence[_Question]) -> dict[str, Any]:
+    numbered = [(n, one.bounds, item) for n, one in enumerate(questions) for item in one.items]
     return {
-        "requests": [1] * count,
-        "types": [SEPARATOR.join(item.types) for item in items],
-        "tags": [SEPARATOR.join(item.tags) for item in items],
-        "afters": [bounds["after"]] * count,
-        "untils": [bounds["until"]] * count,
-        "limits": [bounds["limit"]] * count,
+        "requests": [number for number, _, _ in numbered],
+        "types": [SEPARATOR.join(item.types) for _, _, item in numbered],
+        "tags": [SEPARATOR.join(item.tags) for _, _, item in numbered],
+        "afters": [bounds["after"] for _, bounds, _ in numbered],
+        "untils": [bounds["until"] for _, bounds, _ in numbered],
+        "limits": [bounds["limit"] for _, bounds, _ in numbered],
     }
 
 
