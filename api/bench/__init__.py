@@ -38,12 +38,15 @@ def run(settings: Settings, name: str, *, as_json: bool, quick: bool = False) ->
     chosen = BENCHMARKS if name == "all" else {name: BENCHMARKS[name]}
     goals: list[Goal] = []
     for module in chosen.values():
-        benchmark = cast("Benchmark", importlib.import_module(module))
         # Tables go where they disturb nobody who reads the goals as JSON.
-        goals += benchmark.run(settings, quick=quick, show=_tell)
+        goals += _benchmark(module).run(settings, quick=quick, show=_tell)
     for goal in goals:
         print(msgspec.json.encode(goal).decode() if as_json else _line(goal))  # noqa: T201
     return 0 if all(goal.holds for goal in goals) else 1
+
+
+def _benchmark(module: str) -> Benchmark:
+    return cast("Benchmark", importlib.import_module(module))
 
 
 def _tell(text: str) -> None:

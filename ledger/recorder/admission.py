@@ -25,7 +25,6 @@ from ledger.recorder.requests import (
     REQUEST_EVENTS_MAX,
     TAGS_MAX,
     AppendRequest,
-    Item,
     NewEvent,
 )
 
@@ -113,12 +112,6 @@ def prepare(request: AppendRequest, company: object | None = None) -> Prepared |
 def element(content: bytes) -> bytes:
     """One element of a binary array: its length and its bytes."""
     return _length(len(content)) + content
-
-
-def check_item(item: Item) -> None:
-    """Raise BadLabel when an item names a type or tag that no event can have."""
-    packed_labels(item.types)
-    packed_labels(item.tags)
 
 
 def packed_labels(labels: Sequence[str]) -> bytes:

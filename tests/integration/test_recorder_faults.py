@@ -273,6 +273,18 @@ def test_poison_fails_alone(recorder: PostgresRecorder) -> None:
         assert recorder.head().position == before + 16 - len(places)
 
 
+def test_a_tag_is_indexed_once(database: Database, recorder: PostgresRecorder) -> None:
+    """Two tags of one event with one hash (here: one tag twice) do not break the call."""
+    twice = Prepared(request(new_event("t", "a")))
+    twice.tags = element(b"a\x1fb\x1fa")
+
+    recorder._writer.submit([twice])
+
+    with connect_as_login(database.url) as connection:
+        rows = connection.execute("SELECT count(*) FROM ledger.event_tag").fetchone()
+    assert rows == (2,)
+
+
 def test_poison_in_a_company_refuses_it_whole(recorder: PostgresRecorder) -> None:
     """Requests that enter together are refused together when the database refuses one of them."""
     company = object()
