@@ -22,6 +22,7 @@ from ledger.model.authority import (
     units_above,
 )
 from ledger.model.calendar import DEFAULT_CALENDAR, SATURDAY, Announcement
+from ledger.model.duty_limits import date_problems
 from ledger.model.history import History, about
 from ledger.vocabulary import Instant, PostRef, Power, UnitId
 
@@ -29,6 +30,10 @@ UNITS_MAX: Final = 200
 """Units in one declaration; more are declared in parts, under the same document."""
 
 STOP_DAYS_MAX: Final = 366
+
+
+YEAR_MIN: Final = 1949
+YEAR_MAX: Final = 2199
 
 
 class _Announce(Command, frozen=True, kw_only=True):
@@ -61,6 +66,8 @@ class _Announce(Command, frozen=True, kw_only=True):
             for day in days
             if day.year != self.year
         )
+        if not YEAR_MIN <= self.year <= YEAR_MAX:
+            problems.append(FieldProblem("year", f"must lie from {YEAR_MIN} to {YEAR_MAX}"))
         if not self.source_ref.strip():
             problems.append(FieldProblem("source_ref", "name the announcement or document"))
         if problems:
@@ -156,7 +163,7 @@ class SetLocalDay(_Declare, frozen=True, kw_only=True):
 
     def decide(self, history: History, context: Context) -> list[Draft]:
         """`calendar.local_day_set`; open dues of the units may move later by it."""
-        self._check(history, context)
+        self._check(history, context, *date_problems("day", self.day, context.received_at))
         fact = CalendarLocalDaySet(
             calendar=DEFAULT_CALENDAR,
             units=self.units,
@@ -176,9 +183,10 @@ class DeclareForceMajeure(_Declare, frozen=True, kw_only=True):
     def decide(self, history: History, context: Context) -> list[Draft]:
         """`force_majeure.declared`; every local day that it touches is not worked."""
         problems = []
-        if not self.started_at < self.ended_at <= self.started_at + timedelta(days=STOP_DAYS_MAX):
+        if not timedelta(0) < self.ended_at - self.started_at <= timedelta(days=STOP_DAYS_MAX):
             message = f"must be after started_at, by {STOP_DAYS_MAX} days at most"
             problems.append(FieldProblem("ended_at", message))
+        problems.extend(date_problems("started_at", self.started_at, context.received_at))
         self._check(history, context, *problems)
         fact = ForceMajeureDeclared(units=self.units, document=self.document)
         return [Draft(fact=fact, effective_from=self.started_at, effective_until=self.ended_at)]

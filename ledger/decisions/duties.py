@@ -5,7 +5,7 @@ the management line; nobody may demand upwards. What is open already is never ch
 Read next: `ledger/model/expectation.py`, which says who owes what under a duty's terms.
 """
 
-from datetime import date
+from datetime import date, datetime
 
 from eventsourcing.dcb.domain import Selector
 
@@ -24,6 +24,7 @@ from ledger.model.authority import (
 from ledger.model.duties import Duty, Terms
 from ledger.model.duty_limits import (
     code_problems,
+    date_problems,
     demand_problems,
     field_problems,
     parameter_problems,
@@ -124,6 +125,8 @@ class _State(Command, frozen=True, kw_only=True):
             *title_problems(self.title_zh, self.title_en),
         ]
         problems.extend(demand_problems(self))
+        problems.extend(date_problems("first_period", self.first_period, context.received_at))
+        problems.extend(date_problems("effective_from", self.effective_from, context.received_at))
         if self.form not in history.rows["form"]:
             problems.append(FieldProblem("form", f"there is no form {self.form!r}; publish it"))
         if self.owner not in history.rows["post"]:
@@ -197,6 +200,7 @@ class RetireDuty(_Change, frozen=True, kw_only=True):
 
     def decide(self, history: History, context: Context) -> list[Draft]:
         """`duty.retired`."""
+        _check_date(self.effective_from, context)
         row = _owned(history, context, self.duty)
         if row.retirements:
             raise Conflict(f"duty {self.duty!r} is retired already")
@@ -214,6 +218,7 @@ class _Assign(_Change, frozen=True, kw_only=True):
         return asked
 
     def _check(self, history: History, context: Context, *, assigned: bool) -> Terms:
+        _check_date(self.effective_from, context)
         terms = _owned(history, context, self.duty).latest()
         history.unit(self.unit)
         own = history.rows["post"][terms.owner].unit
@@ -328,6 +333,12 @@ class ActivateRules(Command, frozen=True, kw_only=True):
 
 
 # --- checks ------------------------------------------------------------------------------------
+
+
+def _check_date(effective_from: datetime | None, context: Context) -> None:
+    problems = tuple(date_problems("effective_from", effective_from, context.received_at))
+    if problems:
+        raise Invalid(fields=problems)
 
 
 def _known(history: History, duty: DutyId) -> Duty:

@@ -5,6 +5,7 @@ Voiding does, because what is void was never reported (ruling 50): so it takes a
 the hand that submitted. Reviewers stand above the post that owes, or in the duty's owner post.
 """
 
+from datetime import timedelta
 from typing import Final
 
 from eventsourcing.dcb.domain import Selector
@@ -18,6 +19,8 @@ from ledger.model.authority import Standing
 from ledger.model.history import History
 from ledger.model.obligations import Obligation, Submission
 from ledger.vocabulary import Evidence, Instant, ObligationId, PostId, Power, Reason, ReportId
+
+CORRECTION_DAYS_MAX: Final = 366
 
 RETURNS_MAX: Final = 3
 """Returns of one report by anybody; then it is accepted, or voided (ruling 51)."""
@@ -69,8 +72,10 @@ class ReturnReport(_Review, frozen=True, kw_only=True):
     def decide(self, history: History, context: Context) -> list[Draft]:
         """`report.returned`; three times at most, because the fourth settles nothing."""
         row, sent = self._reviewed(history, context)
-        if self.correction_due <= context.received_at:
-            raise Invalid.field("correction_due", "must lie in the future")
+        latest = context.received_at + timedelta(days=CORRECTION_DAYS_MAX)
+        if not context.received_at < self.correction_due <= latest:
+            message = f"must lie in the next {CORRECTION_DAYS_MAX} days"
+            raise Invalid.field("correction_due", message)
         if any(one.resubmitted_at is None for one in sent.returns):
             raise Conflict(f"report {self.report!r} is out for correction already")
         if sent.accepted_by is not None:

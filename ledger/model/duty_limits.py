@@ -5,6 +5,7 @@ These are limits of shape; whether somebody may demand it stands in `ledger/deci
 
 import re
 from collections.abc import Iterator
+from datetime import date, datetime, timedelta
 from typing import Final, Protocol
 
 import msgspec
@@ -21,6 +22,12 @@ CHOICES_MAX: Final = 200
 TITLE_CHARACTERS_MAX: Final = 200
 DUE_WORKING_DAYS_MAX: Final = 60
 PARAMETER_MAX: Final = 999
+
+BACK_DAYS_MAX: Final = 1_100
+"""How far back a demand may reach; every period since is opened when it is published."""
+
+AHEAD_DAYS_MAX: Final = 3_660
+"""How far ahead anything may be dated: ten years."""
 
 
 class Stated(Protocol):
@@ -91,6 +98,19 @@ def demand_problems(stated: Stated) -> Iterator[FieldProblem]:
     lowest = max((order.index(one) for one in stated.levels), default=0)
     if stated.owed_by_level is not None and order.index(stated.owed_by_level) >= lowest:
         yield FieldProblem("owed_by_level", "must be above the levels asked about")
+
+
+def date_problems(
+    field: str, at: date | datetime | None, received_at: datetime
+) -> Iterator[FieldProblem]:
+    """A beginning within reason: three years back to ten years ahead of the request."""
+    if at is None:
+        return
+    day = at.date() if isinstance(at, datetime) else at
+    first = received_at.date() - timedelta(days=BACK_DAYS_MAX)
+    last = received_at.date() + timedelta(days=AHEAD_DAYS_MAX)
+    if not first <= day <= last:
+        yield FieldProblem(field, f"must lie from {first} to {last}")
 
 
 def parameter_problems(parameters: dict[str, int | str]) -> Iterator[FieldProblem]:

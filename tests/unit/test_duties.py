@@ -240,6 +240,23 @@ def test_stop_work_order_has_a_document_units_and_an_end(world: World) -> None:
         world.operator(unknown)
 
 
+def test_dates_out_of_reason_are_refused(world: World) -> None:
+    """A demand from the year 1, or for the year 9999, would keep the clock busy for ever."""
+    first, last = wall("0001-01-02 00:00"), wall("9999-12-30 00:00")
+    world.operator(duty("X"))
+    for at in (first, last):
+        for command in (
+            duty(first_period=at.date()),
+            duty(effective_from=at),
+            duties.RetireDuty(duty="X", effective_from=at),
+            duties.AssignDuty(duty="X", unit="S", effective_from=at),
+            SetLocalDay(units=("O",), day=at.date(), working=True, document="1"),
+            DeclareForceMajeure(units=("O",), document="1", started_at=at, ended_at=at),
+        ):
+            with pytest.raises(Invalid):
+                world.operator(command)
+
+
 def test_stages_are_for_outlets(world: World) -> None:
     """A duty of sub-branches names no stages."""
     with pytest.raises(Invalid, match=r"^Some fields"):
