@@ -27,6 +27,13 @@ AS_OF = click.option(
     metavar="X",
     help="What was known then: a position (184233) or a time (2026-04-01T18:00:00+08:00).",
 )
+LIMIT = click.option(
+    "--limit",
+    type=click.IntRange(1, 500),
+    default=100,
+    show_default=True,
+    help="How many to show, at most 500.",
+)
 AS_JSON = click.option("--json", "as_json", is_flag=True, help="The whole answer as JSON.")
 LANGUAGE = click.option(
     "--language",
@@ -41,7 +48,7 @@ LANGUAGE = click.option(
 @click.option("--period", metavar="P", help="2026-04, 2026W14, 2026Q1, or two joined by `..`.")
 @click.option("--unit", metavar="U", help="A unit and everything below it; all by default.")
 @click.option("--duty", metavar="D", help="One duty; all by default.")
-@click.option("--limit", type=click.IntRange(1, 500), default=100, show_default=True)
+@LIMIT
 @AS_OF
 @LANGUAGE
 @AS_JSON
@@ -102,7 +109,7 @@ def trace(
 @click.option(
     "--then", metavar="X", help="What 'as known then' means, instead of each period's own."
 )
-@click.option("--limit", type=click.IntRange(1, 500), default=100, show_default=True)
+@LIMIT
 @AS_OF
 @LANGUAGE
 @AS_JSON
@@ -167,7 +174,13 @@ def status(
 @click.command()
 @click.option("--unit", metavar="U", help="A unit and everything below it; all by default.")
 @click.option("--on", metavar="DATE", help="What was in force on that day; today by default.")
-@click.option("--depth", type=click.IntRange(0, 32), default=2, show_default=True)
+@click.option(
+    "--depth",
+    type=click.IntRange(0, 32),
+    default=2,
+    show_default=True,
+    help="How many levels below the top are shown.",
+)
 @click.option("--ended", is_flag=True, help="Closed units too.")
 @AS_OF
 @LANGUAGE
@@ -201,7 +214,7 @@ def org(  # noqa: PLR0913  (one parameter an option)
 @click.command()
 @click.argument("subject")
 @click.option("--type", "types", metavar="T", multiple=True, help="Only facts of this type.")
-@click.option("--limit", type=click.IntRange(1, 500), default=100, show_default=True)
+@LIMIT
 @click.option("--beyond", type=click.IntRange(min=1), help="`next` of the page before.")
 @click.option("--backwards", is_flag=True, help="The latest first.")
 @AS_OF
