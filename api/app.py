@@ -34,7 +34,7 @@ from api.frame import Frame
 from api.ledgers import Ledgers
 from api.observability import Observer, metrics_route
 from api.openapi import OPENAPI_CONFIG
-from api.strictness import BODY_BYTES_MAX, require_strict_request
+from api.strictness import BODY_BYTES_MAX, declared_queries, require_strict_request
 from api.visits import provide_view, provide_visit
 
 THREADS: Final = 64
@@ -75,6 +75,7 @@ def create_app(ledgers: Ledgers) -> Litestar:
         lifespan=[_with_threads],
         logging_config=None,
     )
+    app.state.declared_queries = declared_queries(app)
     app.asgi_handler = Frame(app.asgi_handler, observer)
     return app
 

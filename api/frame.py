@@ -113,6 +113,8 @@ class _Answer:
         headers = MutableScopeHeaders(start)  # type: ignore[arg-type]
         for name, value in SECURITY_HEADERS.items():
             headers.setdefault(name, value)
+        if "GET" in (allowed := headers.get("allow", "").split(", ")):
+            headers["allow"] = ", ".join(sorted({*allowed, "HEAD"}))
         headers["x-request-id"] = str(self._scope["request_id"])  # type: ignore[typeddict-item]
         if self._scope["scheme"] == "https":
             headers["strict-transport-security"] = HTTPS_ONLY

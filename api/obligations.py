@@ -9,7 +9,7 @@ from litestar.di import NamedDependency
 from litestar.params import FromPath, QueryParameter
 
 from api.auth import Permission
-from api.visits import View, Visit
+from api.visits import View, Visit, asked_moment, asked_span
 from ledger.errors import NotFound
 from ledger.model.obligations import Obligation
 from ledger.timeliness import Outcome
@@ -20,8 +20,8 @@ from projections.judging import Judged, judge
 from projections.matrix import Matrix, matrix
 from projections.names import with_person_names
 from projections.obligations import OBLIGATION
-from projections.spans import obligations_of, parse_span
-from projections.standpoint import AsOf, Standpoint, parse_as_of
+from projections.spans import obligations_of
+from projections.standpoint import AsOf, Standpoint
 from projections.status import Status, status
 from projections.tracing import Trace, trace
 
@@ -69,7 +69,7 @@ def list_failures(  # noqa: PLR0913, PLR0917  (one parameter a filter, given by 
     with visit.standing_as_before(view, went) as here:
         found = who_failed(
             here,
-            parse_span(period),
+            asked_span(period),
             unit=_unit(within),
             duty=_duty(duty),
             limit=limit,
@@ -125,7 +125,7 @@ def list_obligations(  # noqa: PLR0913, PLR0917  (one parameter a filter, given 
     question = msgspec.json.encode(asked).decode()
     went = visit.cursor(cursor, question)
     with visit.standing_as_before(view, went) as here:
-        rows = obligations_of(here, parse_span(period), _unit(within), _duty(duty))
+        rows = obligations_of(here, asked_span(period), _unit(within), _duty(duty))
         judged = judge(here.history(rows), rows, here.moment)
         as_of = here.as_of
     wanted = [one for one in judged if outcome is None or one.outcome in outcome]
@@ -209,10 +209,10 @@ def show_matrix(  # noqa: PLR0913, PLR0917  (one parameter a filter, given by na
     with visit.standing_as_before(view, went) as here:
         found = matrix(
             here,
-            parse_span(period),
+            asked_span(period),
             DutyRef(duty),
             unit=_unit(within),
-            then=parse_as_of(then),
+            then=asked_moment("then", then),
             failing=failing,
             limit=limit,
             after=UnitRef(str(went.after[0])) if went else None,

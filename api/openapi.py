@@ -16,6 +16,7 @@ from litestar.openapi.spec import Contact, License, Tag
 
 from api.auth import Permission
 from api.problems import PROBLEM_MEDIA_TYPE, Problem
+from api.writing import KEY_CHARACTERS_MAX, KEY_CHARACTERS_MIN
 
 DESCRIPTION: Final = """
 Who owed which report, when it was due, who held the post, what relief was given, and what was
@@ -26,6 +27,18 @@ answers for; every write takes an `Idempotency-Key` and answers receipts.
 _READ_REFUSALS: Final = ("400", "401", "403", "404", "406", "422", "503")
 _WRITE_REFUSALS: Final = (*_READ_REFUSALS, "409", "413", "415")
 _PROBLEM_REFERENCE: Final = "#/components/schemas/Problem"
+_REFUSED: Final = {"$ref": "#/components/responses/Refused"}
+_HEADERS: Final[dict[str, dict[str, Any]]] = {
+    "Ledger-Position": {
+        "description": "The answer knows the facts up to this position",
+        "schema": {"type": "integer"},
+    },
+    "Ledger-As-Of": {
+        "description": "The answer judges as the clock stood at this instant",
+        "schema": {"type": "string", "format": "date-time"},
+    },
+    "Location": {"description": "The fact's own address", "schema": {"type": "string"}},
+}
 
 
 class _Schema(JsonRenderPlugin):
@@ -97,6 +110,12 @@ def amended(
     )
     assert described["$ref"] == _PROBLEM_REFERENCE, "the problem's schema has its own name"
     schemas |= more
+    components["responses"] = {
+        "Refused": {
+            "description": "Refused; `detail` says what to do",
+            "content": {PROBLEM_MEDIA_TYPE: {"schema": {"$ref": _PROBLEM_REFERENCE}}},
+        }
+    }
     components["securitySchemes"] = {
         "key": {"type": "http", "scheme": "bearer", "description": "An API key: `ldg_...`"}
     }
@@ -117,10 +136,26 @@ def _amend_operation(operation: dict[str, Any], method: str, permission: Permiss
         operation["security"] = [{"key": []}]
         operation["x-permission"] = permission.value
     kept = {code: one for code, one in operation["responses"].items() if code < "400"}
-    content = {PROBLEM_MEDIA_TYPE: {"schema": {"$ref": _PROBLEM_REFERENCE}}}
-    for code in sorted(refusals):
-        kept[code] = {"description": "Refused; `detail` says what to do", "content": content}
-    operation["responses"] = kept
+    for code, one in kept.items():
+        one["headers"] = {name: _HEADERS[name] for name in _said_by(code, permission)}
+    operation["responses"] = kept | dict.fromkeys(sorted(refusals), _REFUSED)
+    for parameter in operation.get("parameters", ()):
+        if parameter["name"] == "Idempotency-Key":
+            # The door says what is missing better than a missing parameter could.
+            parameter["required"] = True
+            parameter["schema"] = {
+                "type": "string",
+                "minLength": KEY_CHARACTERS_MIN,
+                "maxLength": KEY_CHARACTERS_MAX,
+                "pattern": r"^[!-~]+$",
+            }
+
+
+def _said_by(code: str, permission: Permission) -> tuple[str, ...]:
+    """The headers that an answer has: what it is as of, and where a new fact stands."""
+    if permission is Permission.PUBLIC:
+        return ()
+    return ("Location", "Ledger-Position") if code == "201" else ("Ledger-Position", "Ledger-As-Of")
 
 
 def _close_bodies(operation: dict[str, Any], schemas: dict[str, Any]) -> None:

@@ -10,7 +10,7 @@ from litestar.di import NamedDependency
 from litestar.params import FromPath, QueryParameter
 
 from api.auth import Permission
-from api.visits import View, Visit
+from api.visits import View, Visit, require_day
 from api.wire import wire_of
 from api.writing import Door, command_router
 from ledger.decisions import organisation as o
@@ -200,13 +200,13 @@ _PEOPLE: Final = (
 )
 
 
-class _Annulment(Dated, frozen=True, kw_only=True):
+class Annulment(Dated, frozen=True, kw_only=True):
     """Annul the fact at a position, for a stated reason; the log knows its type and tags."""
 
     position: int
 
 
-def _annulment(visit: Visit, data: Any) -> o.AnnulFact:  # noqa: ANN401  (the wire of _Annulment)
+def _annulment(visit: Visit, data: Any) -> o.AnnulFact:  # noqa: ANN401  (the wire of Annulment)
     """The command that annuls the fact at the position named."""
     if not 0 < data.position <= visit.opened.recorder.head().position:
         raise Invalid.field("position", "there is no fact at this position")
@@ -226,7 +226,7 @@ _ANNUL: Final = Door(
     Permission.WRITE_ORGANISATION,
     "Annul a fact that was entered by mistake",
     {"position": 1204, "reason": {"code": "entered_by_mistake"}},
-    wire=wire_of(_Annulment),
+    wire=wire_of(Annulment),
     prepare=_annulment,
 )
 
@@ -282,12 +282,16 @@ def parse_on(text: str | None) -> On:
     """A date, or an instant with its offset; `Invalid` for anything else."""
     if not text:
         return None
+    found: date | datetime | None = None
     with suppress(ValueError):
-        return date.fromisoformat(text)
+        found = datetime.fromisoformat(text)
     with suppress(ValueError):
-        instant = datetime.fromisoformat(text)
-        if instant.tzinfo is not None:
-            return instant
+        found = date.fromisoformat(text)
+    if isinstance(found, datetime) and found.tzinfo is None:
+        found = None
+    if found is not None:
+        require_day("on", found.date() if isinstance(found, datetime) else found)
+        return found
     raise Invalid.field("on", f"{text!r} is neither a date (2026-04-01) nor a time with its offset")
 
 

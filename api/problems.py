@@ -172,7 +172,7 @@ def problem_of(error: Exception) -> Problem:
         status = next((STATUSES[one] for one in type(error).__mro__ if one in STATUSES), 500)
         if status != http.HTTPStatus.INTERNAL_SERVER_ERROR:
             fields = error.fields if isinstance(error, errors.Invalid) else ()
-            return _problem(status, error.code, str(error), fields)
+            return _problem(status, error.code, _said(error, fields), fields)
     if isinstance(error, ValidationException):
         return _validation_problem(error)
     if isinstance(error, HTTPException) and error.status_code < 500:  # noqa: PLR2004
@@ -239,6 +239,13 @@ def _validation_problem(error: ValidationException) -> Problem:
         return _problem(400, "bad-parameter", f"{error.detail.partition(' for path ')[0]}.")
     named = "; ".join(f"{one.field}: {one.message}" for one in fields)
     return _problem(400, "bad-parameter", named, fields)
+
+
+def _said(error: LedgerError, fields: tuple[FieldProblem, ...]) -> str:
+    """What an error says, and which fields it means where it only says that there are some."""
+    named = "; ".join(f"{one.field}: {one.message}" for one in fields)
+    is_general = str(error) == (type(error).__doc__ or "").strip()
+    return named if named and is_general else str(error)
 
 
 def plain_message(message: str) -> str:

@@ -10,12 +10,13 @@ import json
 import math
 import re
 from collections import Counter
-from functools import lru_cache
 from typing import Any, Final, NoReturn
 from urllib.parse import parse_qsl
 
+from litestar import Litestar
 from litestar.connection import ASGIConnection
 from litestar.handlers import BaseRouteHandler, HTTPRouteHandler
+from litestar.routes import HTTPRoute
 
 from api.problems import (
     BadBody,
@@ -79,7 +80,7 @@ def require_known_query(connection: AnyConnection, handler: BaseRouteHandler) ->
         raise BadParameter(f"more than {QUERY_PARAMETERS_MAX} parameters; send fewer") from None
     if not given:
         return
-    declared = declared_query(handler, frozenset(connection.path_params))
+    declared: dict[str, bool] = connection.app.state.declared_queries[handler]
     problems = [
         FieldProblem(name, f"is not a parameter here; {_known(declared)}")
         for name, _ in given
@@ -102,11 +103,17 @@ def require_known_query(connection: AnyConnection, handler: BaseRouteHandler) ->
         raise BadParameter(_sentence(problems), tuple(problems))
 
 
-@lru_cache(maxsize=1024)
-def declared_query(handler: BaseRouteHandler, path_names: frozenset[str]) -> dict[str, bool]:
-    """The query parameters that a handler takes, and whether each may be repeated."""
-    model = handler.create_kwargs_model(dict.fromkeys(path_names))  # type: ignore[arg-type]
-    return {one.field_alias: one.is_sequence for one in model.expected_query_params}
+def declared_queries(app: Litestar) -> dict[BaseRouteHandler, dict[str, bool]]:
+    """The query parameters that each handler takes, and whether each may be repeated.
+
+    Taken once, from what the framework itself prepared: making its schema changes signatures.
+    """
+    return {
+        handler: {one.field_alias: one.is_sequence for one in model.expected_query_params}
+        for route in app.routes
+        if isinstance(route, HTTPRoute)
+        for handler, model in route.route_handler_map.values()
+    }
 
 
 def parse_strict(body: bytes) -> object:

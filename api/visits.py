@@ -8,7 +8,7 @@ on the way out to those who may see them, and puts on every answer what it is as
 import threading
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from typing import Annotated, Any, Final, TypeVar
 from urllib.parse import parse_qsl, urlencode
 
@@ -23,10 +23,11 @@ from api.problems import NotYetThere
 from api.scope import Scope, named_by
 from api.wire import Seal
 from ledger.entry import Context
-from ledger.errors import ViewBehind
+from ledger.errors import Invalid, ViewBehind
 from ledger.identifiers import new_fact_id
 from ledger.vocabulary import Moment, Sealed
-from projections.standpoint import AsOf, Standpoint, parse_as_of
+from projections.spans import Span, parse_span
+from projections.standpoint import Asked, AsOf, Standpoint, parse_as_of
 
 MIN_POSITION_WAIT_SECONDS: Final = 2.0
 WAITING_MAX: Final = 16
@@ -64,6 +65,36 @@ MinPositionParameter = Annotated[
         "with the position of a receipt one reads one's own write",
     ),
 ]
+
+
+DAY_MIN: Final = date(1949, 1, 1)
+DAY_MAX: Final = date(2199, 12, 31)
+"""Calendars end somewhere, and so do questions about them."""
+
+
+def asked_span(text: str) -> Span:
+    """The span that a question names; `Invalid` for years that no calendar reaches."""
+    try:
+        span = parse_span(text)
+    except OverflowError:
+        raise Invalid.field("period", f"{text!r} ends after the last day there is") from None
+    require_day("period", span.first)
+    require_day("period", span.last)
+    return span
+
+
+def require_day(field: str, day: date) -> None:
+    """Refuse a day that no calendar reaches."""
+    if not DAY_MIN <= day <= DAY_MAX:
+        raise Invalid.field(field, f"must lie from {DAY_MIN.year} to {DAY_MAX.year}")
+
+
+def asked_moment(field: str, text: str | None) -> Asked:
+    """A position, a time or now, as the parameter `field` names it."""
+    try:
+        return parse_as_of(text)
+    except Invalid as error:
+        raise Invalid.field(field, error.fields[0].message) from None
 
 
 def provide_view(as_of: AsOfParameter = None, min_position: MinPositionParameter = None) -> View:
@@ -111,6 +142,9 @@ class Visit:
     def standing(self, view: View) -> Iterator[Standpoint]:
         """The standpoint that a read is asked at."""
         if view.min_position is not None:
+            head = self.opened.recorder.head().position
+            if view.min_position > head:
+                raise Invalid.field("min_position", f"the ledger ends at position {head}")
             self._wait_for(view.min_position)
         with self.opened.questions.at(parse_as_of(view.as_of)) as standpoint:
             yield standpoint
@@ -141,6 +175,8 @@ class Visit:
     def require_in_scope(self, data: msgspec.Struct, command: type[msgspec.Struct]) -> None:
         """Refuse a command that names anything outside of the caller's scope."""
         if self.caller.unit is not None:
+            # What the views do not know yet they cannot place: so let them see everything first.
+            self._wait_for(self.opened.recorder.head().position)
             with self.scope() as scope:
                 for kind, key in named_by(command, data):
                     scope.require(kind, key)

@@ -27,11 +27,11 @@ from api.events import read_event
 from api.ledgers import Ledgers, OpenLedger
 from api.obligations import named_trace
 from api.problems import NotSignedIn, answer_problem, problem_of
+from api.visits import asked_span
 from ledger.errors import NotFound
 from ledger.timeliness import Outcome
 from ledger.vocabulary import DutyRef, UnitRef
 from projections.matrix import Matrix, matrix
-from projections.spans import parse_span
 from projections.standpoint import Standpoint
 
 _PAGE: Final[dict[str, Any]] = {"json": False, "include_in_schema": False}
@@ -81,7 +81,7 @@ def show_matrix(  # noqa: PLR0913, PLR0917  (one parameter a filter, given by na
         wanted = period or _usual_span(here, code)
         found = matrix(
             here,
-            parse_span(wanted),
+            asked_span(wanted),
             DutyRef(code),
             unit=None if within is None else UnitRef(within),
             failing=failing,
