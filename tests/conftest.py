@@ -23,6 +23,9 @@ from ledger.embedded import EmbeddedServer
 from ledger.embedded_folder import Folder, try_lock
 from ledger.migrate import FOLDER, migrate, read_folder
 from ledger.recorder import PostgresRecorder, create_ledger
+from tests.demonstrating import demonstration, demonstration_template
+
+__all__ = ["demonstration", "demonstration_template"]
 
 URL_VARIABLE = "LEDGER_TEST_DATABASE_URL"
 HOME_VARIABLE = "LEDGER_TEST_HOME"

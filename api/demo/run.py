@@ -22,12 +22,12 @@ from api.demo.cases.plot import Plot
 from api.demo.codes import duty_id
 from api.demo.founding import eve, founding, seal
 from api.demo.network import OWNER_POST, build
-from api.demo.scales import SCALES, Scale
+from api.demo.scales import SCALES, SEED, Scale
 from api.demo.simulation import Simulation
 from api.demo.story import Act, midnight
 from api.demo.year import changes
 from api.progress import Progress
-from ledger.bulk import Bulk, seeded_ids
+from ledger.bulk import BATCH_EVENTS, Bulk, seeded_ids
 from ledger.database import Database, open_database
 from ledger.decisions.duties import PublishDuty
 from ledger.events.duties import DueRule, DutyPublished
@@ -38,7 +38,6 @@ from ledger.sealed import PersonalKeys, SealedStore
 from ledger.settings import Settings
 from ledger.vocabulary import Cadence, FormRef, Level, Stage, UnitRef
 
-SEED: Final = 20_260_401
 FIRST_POSITION: Final = 1
 """The fact that founds the ledger stands here before the story begins."""
 
@@ -99,14 +98,21 @@ def load(
     opened: Opened,
     scale: Scale,
     on_recorded: Callable[[int], None] = lambda _count: None,
+    *,
     seed: int = SEED,
+    batch_events: int = BATCH_EVENTS,
 ) -> int:
     """Tell the story of a scale into a founded ledger; how many facts it has."""
     network = build(scale, seed)
     plot = plant(network)
     acts = [*_from_the_eve(plot, scale), *changes(network, scale, seed), _last_act(scale)]
     sealed = seal(network, _store(opened, seed))
-    with Bulk(opened.log, on_recorded=on_recorded, retell_after=FIRST_POSITION) as bulk:
+    with Bulk(
+        opened.log,
+        batch_events=batch_events,
+        on_recorded=on_recorded,
+        retell_after=FIRST_POSITION,
+    ) as bulk:
         simulation = Simulation(bulk, Answers(plot, seed), seed)
         simulation.plan(founding(network, scale, sealed))
         simulation.plan(acts)

@@ -14,7 +14,7 @@ from api.commands.opening import Opened
 from api.commands.printing import print_table, print_text
 from api.demo.cases import Case, plant
 from api.demo.network import build
-from api.demo.scales import SCALES
+from api.demo.scales import SCALES, SEED
 from ledger.settings import Settings
 from ledger.vocabulary import DutyRef, ObligationId, UnitRef
 from projections import failures, spans, tracing
@@ -43,8 +43,8 @@ def language() -> str:
 
 
 def planted() -> list[Case]:
-    """The planted cases; they are the same at every scale."""
-    return plant(build(SCALES["small"], 0)).cases
+    """The planted cases: the same at every scale, the persons those of the small one."""
+    return plant(build(SCALES["small"], SEED)).cases
 
 
 def tell(opened: Opened, settings: Settings, *, serves: bool) -> None:
