@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from itertools import product
+from uuid import uuid4
 
 import psycopg
 import pytest
@@ -12,6 +13,7 @@ import pytest
 from ledger.database import Database, connect_as_login
 from ledger.errors import (
     DatabaseUnreachable,
+    DuplicateId,
     Invalid,
     LedgerError,
     LogStopped,
@@ -192,19 +194,35 @@ def over(line: CutLine, ledger_id: int) -> Iterator[PostgresRecorder]:
     database.close()
 
 
-def test_a_commit_whose_answer_was_lost_is_found(line: CutLine, recorder: PostgresRecorder) -> None:
+@pytest.mark.parametrize("key", [None, "k"])
+def test_a_commit_whose_answer_was_lost_is_found(
+    line: CutLine, recorder: PostgresRecorder, key: str | None
+) -> None:
     """The line is cut after the commit: the caller gets the receipts of what was recorded."""
     with over(line, recorder.ledger_id) as cut_off:
         line.swallow_next = True
-        asked = request(new_event("t", "a"), new_event("t", "b"), key="k")
 
-        appended = cut_off.append_one(asked)
+        appended = cut_off.append_one(request(new_event("t", "a"), new_event("t", "b"), key=key))
 
         assert not line.swallow_next, "the answer was not swallowed"
+        assert not appended.replayed
         assert positions(appended) == [2, 3]
         assert [one.leaf_hash for one in appended.receipts] == [
             one.leaf_hash for one in recorder.read(after=1).events
         ]
+
+
+def test_an_id_that_another_took_is_not_mistaken_for_ones_own(
+    line: CutLine, recorder: PostgresRecorder
+) -> None:
+    """A request whose id was recorded before, with other content, learns that after a cut too."""
+    event_id = uuid4()
+    recorder.append_one(request(new_event("t", "theirs", event_id=event_id)))
+    with over(line, recorder.ledger_id) as cut_off:
+        line.swallow_next = True
+
+        with pytest.raises(DuplicateId):
+            cut_off.append_one(request(new_event("t", "mine", event_id=event_id)))
 
 
 def test_a_call_on_its_way_is_waited_for(

@@ -80,6 +80,22 @@ def test_a_tailing_reader_sees_every_position_in_order(
     assert len(per_writer) == PROCESSES * THREADS
 
 
+def test_a_subscription_catches_up_from_far_behind(recorder: PostgresRecorder) -> None:
+    """A follower that begins many pages behind sees every position, with items and without."""
+    for _ in range(2):
+        recorder.append_one(request(*(new_event("t", f"tag:{n % 2}") for n in range(6_000))))
+    for items, step in (((), 1), ((Item((), ("tag:0",)),), 2)):
+        expected = list(range(1, 12_001, step))
+        seen: list[int] = []
+        with recorder.subscribe(after=0, items=items) as subscription:
+            for page in subscription:
+                seen += [stored.position for stored in page]
+                if len(seen) >= len(expected):
+                    break
+
+        assert seen == expected
+
+
 def test_a_subscription_by_items_skips_none(recorder: PostgresRecorder) -> None:
     """A follower of one tag among many sees all of its events, and only them."""
     seen: list[int] = []
