@@ -105,11 +105,12 @@ def instant(cell: str) -> datetime:
     """An instant: with an offset, or as wall time in China."""
     date_part, _, wall_part = cell.replace("T", " ").partition(" ")
     if found := _WALL.fullmatch(wall_part.strip()):
-        hour, minute, second = (int(part or 0) for part in found.groups())
         try:
-            return local_to_utc(day(date_part), time(hour, minute, second), DEFAULT_ZONE)
-        except ValueError as error:
-            raise ValueError(str(error) or "is no time of day") from None
+            hour, minute, second = (int(part or 0) for part in found.groups())
+            wall = time(hour, minute, second)
+        except ValueError:
+            raise ValueError("is no time of day") from None
+        return local_to_utc(day(date_part), wall, DEFAULT_ZONE)
     try:
         value = datetime.fromisoformat(cell)
     except ValueError:

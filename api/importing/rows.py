@@ -170,12 +170,13 @@ def people_steps(told: Told, people: People, otherwise: datetime) -> Iterator[St
             if registration := people.registration(number):
                 yield told.step(row, since, registration)
         if cells["post"]:
-            yield told.step(row, since, _tenure(cells, person))
+            # Whoever left at this instant has made room before anybody is appointed.
+            yield told.step(row, since, _tenure(cells, person), turn=2)
         if cells["departed_on"]:
             ended = midnight(cells["departed_on"])
             cause = cells["departure"] or "resigned"
             left = DepartPerson(person=person, cause=cause, effective_from=ended)
-            yield told.step(row, ended, left)
+            yield told.step(row, ended, left, turn=1)
 
 
 def _tenure(cells: dict[str, Any], person: PersonId) -> Command | Maker:
