@@ -83,19 +83,29 @@ class Backgrounds:
 
     def __init__(self) -> None:
         self._kept: OrderedDict[int, Background] = OrderedDict()
-        self._lock = threading.Lock()
+        self._looking = threading.Lock()
+        self._loading = threading.Lock()
 
     def as_of(self, reader: Reader) -> Background:
         """The background at the reader's position, loaded unless it is kept."""
         found = reader.get(EDITION, BACKGROUND)
         edition = found.position if found else 0
-        with self._lock:
-            if edition in self._kept:
-                self._kept.move_to_end(edition)
-                return self._kept[edition]
-        loaded = _load(reader, edition)
-        with self._lock:
-            self._kept[edition] = loaded
+        if (kept := self._look(edition)) is not None:
+            return kept
+        # One at a time: whoever waits here finds that it was loaded meanwhile.
+        with self._loading:
+            return self._look(edition) or self._keep(_load(reader, edition))
+
+    def _look(self, edition: int) -> Background | None:
+        with self._looking:
+            if edition not in self._kept:
+                return None
+            self._kept.move_to_end(edition)
+            return self._kept[edition]
+
+    def _keep(self, loaded: Background) -> Background:
+        with self._looking:
+            self._kept[loaded.edition] = loaded
             while len(self._kept) > KEPT_MAX:
                 self._kept.popitem(last=False)
         return loaded

@@ -3,10 +3,10 @@
 Every one takes `--as-of`, a position or a time, and says what it is as of.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import date, datetime, timedelta
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING
 
 import rich_click as click
 from msgspec.structs import replace
@@ -19,8 +19,6 @@ if TYPE_CHECKING:
     from api.commands.opening import Opened
     from projections.names import Names
     from projections.standpoint import Standpoint
-
-Function = TypeVar("Function", bound=Callable[..., Any])
 
 AS_OF = click.option(
     "--as-of",

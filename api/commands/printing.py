@@ -20,12 +20,6 @@ def print_json(answer: object) -> None:
     sys.stdout.buffer.flush()
 
 
-def print_line(answer: object) -> None:
-    """One JSON object on one line, at once."""
-    sys.stdout.buffer.write(msgspec.json.encode(answer) + b"\n")
-    sys.stdout.buffer.flush()
-
-
 def print_table(
     columns: Sequence[str], rows: Iterable[Sequence[object]], *, title: str | None = None
 ) -> None:
