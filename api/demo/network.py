@@ -22,7 +22,6 @@ from ledger.vocabulary import Level, PersonId, PostId, UnitId, UnitKind
 HEADQUARTERS: Final = unit_id("HQ")
 OWNER_POST: Final = post_id("HQ-dual_market")
 """The head of the dual-market development department (二元发展部) owns every duty."""
-PLATFORM_POST: Final = post_id("HQ-platform")
 FOCUS_OPENED: Final = date(2023, 3, 20)
 
 FOUNDED: Final = date(2012, 5, 18)

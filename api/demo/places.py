@@ -13,8 +13,6 @@ from typing import Final
 
 import msgspec
 
-PROVINCE_CODE_LENGTH: Final = 2
-
 
 class Place(msgspec.Struct, frozen=True):
     """A division by its code, with both names; `below` are the divisions that belong to it."""

@@ -56,5 +56,3 @@ SCALES: Final[dict[str, Scale]] = {
 
 SEED: Final = 20_260_401
 """The story that everybody is told; another seed tells another."""
-
-DEFAULT_SCALE: Final[ScaleName] = "medium"

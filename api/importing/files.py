@@ -18,7 +18,6 @@ from ledger.errors import Invalid, NotFound
 
 FILE_BYTES_MAX: Final = 256 * 1024 * 1024
 ROWS_MAX: Final = 1_000_000
-CELL_CHARACTERS_MAX: Final = 10_000
 SHOWN_CHARACTERS_MAX: Final = 60
 
 

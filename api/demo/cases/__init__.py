@@ -9,7 +9,6 @@ Read next: `plot.py`, then any of the others.
 from api.demo.cases import gate, people, relief, units
 from api.demo.cases.plot import Case, Expected, Plot, Who
 from api.demo.network import Network
-from api.demo.story import Act
 
 __all__ = ["Case", "Expected", "Plot", "Who", "plant"]
 
@@ -22,8 +21,3 @@ def plant(network: Network) -> Plot:
             tell(plot)
     assert len({one.code for one in plot.cases}) == len(plot.cases), "each case has its own code"
     return plot
-
-
-def in_order(acts: list[Act]) -> list[Act]:
-    """The acts by instant; those of one instant keep the order in which they were planned."""
-    return sorted(acts, key=lambda one: one.at)
