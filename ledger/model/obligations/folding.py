@@ -142,6 +142,9 @@ def _change_report(row: Obligation, report: ReportId, **changes: object) -> Obli
 
 
 def _ratified(row: Obligation, fact: r.ReportRatified, event: Event, _key: str) -> Obligation:
+    """Only what nobody had authority to send can be made the post's own (ruling 56)."""
+    if not any(one.report == fact.report and not one.solicited for one in row.submissions):
+        return row
     return _change_report(row, fact.report, ratified_at=event.received_at, ratified_by=event.id)
 
 
