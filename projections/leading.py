@@ -24,7 +24,7 @@ from ledger.database import Database, Role
 from ledger.entry import Event
 from ledger.recorder import Head, Stored
 from projections.folding import MemoryRows
-from projections.positions import enrol, new_epoch, promote, standings, take_lead
+from projections.positions import enrol, leave_lead, new_epoch, promote, standings, take_lead
 from projections.saving import Step, load_rows, save
 from projections.tables import Projection
 

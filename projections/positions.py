@@ -7,6 +7,7 @@ shared by all ledgers of a database, so a generation means the same shape in eac
 import threading
 import time
 from collections.abc import Collection, Sequence
+from contextlib import suppress
 from typing import Final
 
 import msgspec
@@ -68,6 +69,7 @@ def standings(connection: psycopg.Connection, ledger_id: int) -> list[Standing]:
 
 
 TAKE_LEAD: Final = "SELECT pg_try_advisory_lock(%s, %s)"
+LEAVE_LEAD: Final = "SELECT pg_advisory_unlock(%s, %s)"
 NEW_EPOCH: Final = """
 UPDATE ledger.projection
 SET epoch = (SELECT max(epoch) + 1 FROM ledger.projection WHERE ledger_id = %(ledger_id)s),
@@ -87,6 +89,12 @@ def take_lead(connection: psycopg.Connection, ledger_id: int) -> None:
     row = connection.execute(TAKE_LEAD, (_PROJECTOR_LOCK, ledger_id)).fetchone()
     if row is None or not row[0]:
         raise ProjectorLeading
+
+
+def leave_lead(connection: psycopg.Connection, ledger_id: int) -> None:
+    """Let somebody else lead at once; closing the connection alone does so a little later."""
+    with suppress(psycopg.Error):
+        connection.execute(LEAVE_LEAD, (_PROJECTOR_LOCK, ledger_id))
 
 
 def new_epoch(connection: psycopg.Connection, ledger_id: int) -> int:

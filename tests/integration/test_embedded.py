@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -45,9 +46,10 @@ def neighbour(home: Path) -> Iterator[subprocess.Popen[str]]:
 
 
 @pytest.fixture
-def home(tmp_path: Path) -> Path:
-    """A folder for a server, with passage for the server's user."""
-    return tmp_path / "home"
+def home() -> Iterator[Path]:
+    """A folder for a server; not pytest's own, which every run that begins closes to others."""
+    with tempfile.TemporaryDirectory(prefix="ledger-home-", ignore_cleanup_errors=True) as folder:
+        yield Path(folder) / "home"
 
 
 @pytest.fixture
