@@ -190,8 +190,9 @@ async def require_permission(
         connection.cookies.get(SESSION_COOKIE, ""),
         opened.clock.now(),
     )
-    if caller.by_session:
-        require_same_site(connection)
+    if caller.by_session and connection.scope["method"] != "GET":  # type: ignore[typeddict-item]
+        # A browser sends its cookie along by itself: it may look, and commands need the key.
+        raise NotAllowed("a browser's session only reads; send the API key with commands")
     if not caller.may(permission):
         raise NotAllowed(
             f"the role {caller.role} does not include {permission}; ask an administrator"
@@ -201,9 +202,7 @@ async def require_permission(
 
 
 def require_same_site(connection: ASGIConnection[Any, Any, Any, Any]) -> None:
-    """A browser sends its cookie along by itself, so what other sites start is turned away."""
-    if connection.scope["method"] in {"GET", "HEAD"}:  # type: ignore[typeddict-item]
-        return
+    """Turn away a form that another site sent; the two forms that need no key are such."""
     if connection.headers.get("sec-fetch-site", "") not in _SAME_SITE:
         raise CrossSite
 

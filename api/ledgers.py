@@ -111,9 +111,9 @@ class Ledgers:
                 self._opened[name] = OpenLedger(self.database, info, self.settings)
             return self._opened[name]
 
-    def names(self) -> list[str]:
+    def all_open(self) -> list[OpenLedger]:
         """The ledgers opened so far."""
-        return sorted(self._opened)
+        return list(self._opened.values())
 
     def close(self) -> None:
         """Close every ledger; the database stays open."""

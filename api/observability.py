@@ -8,10 +8,11 @@ API key is masked before it is written.
 import logging
 import re
 import sys
+from contextlib import suppress
 from typing import Any, Final
 
 import structlog
-from litestar import Response, get
+from litestar import Request, Response, get
 from litestar.types import Scope
 from prometheus_client import (
     CONTENT_TYPE_LATEST,
@@ -24,6 +25,7 @@ from prometheus_client import (
 from structlog.typing import EventDict, WrappedLogger
 
 from api.auth import Permission
+from ledger.errors import LedgerError
 
 DURATION_BUCKETS_SECONDS: Final = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 NO_ROUTE: Final = "(no route)"
@@ -84,8 +86,13 @@ _METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "O
 def metrics_route(observer: Observer) -> Any:  # noqa: ANN401
     """`/metrics` in the format that Prometheus reads."""
 
-    @get("/metrics", sync_to_thread=False, include_in_schema=False, permission=Permission.PUBLIC)
-    def metrics() -> Response[bytes]:
+    @get("/metrics", sync_to_thread=True, include_in_schema=False, permission=Permission.PUBLIC)
+    def metrics(request: Request[Any, Any, Any]) -> Response[bytes]:
+        for opened in request.app.state.ledgers.all_open():
+            labels = (opened.info.name,)
+            observer.position.labels(*labels).set(opened.recorder.head().position)
+            with suppress(LedgerError):
+                observer.projected.labels(*labels).set(opened.progress.projected_position())
         return Response(generate_latest(observer.registry), media_type=CONTENT_TYPE_LATEST)
 
     return metrics

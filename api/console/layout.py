@@ -207,8 +207,8 @@ class Page:
     def _cookies(self) -> list[Cookie]:
         return [
             Cookie(
-                name,
-                value,
+                key=name,
+                value=value,
                 max_age=COOKIE_SECONDS,
                 httponly=True,
                 samesite="lax",

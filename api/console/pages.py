@@ -250,8 +250,8 @@ async def sign_in(
         problem = page.language.text("This key opens nothing; check it, or ask for a new one.")
         return page.render("sign_in.html", status=401, section="", next=target, problem=problem)
     cookie = Cookie(
-        SESSION_COOKIE,
-        session,
+        key=SESSION_COOKIE,
+        value=session,
         httponly=True,
         samesite="strict",
         secure=page.is_secure,
@@ -270,7 +270,7 @@ async def sign_in(
 def sign_out(request: Request[Any, Any, Any], page: NamedDependency[Page]) -> Redirect:
     """End the session."""
     require_same_site(request)
-    gone = Cookie(SESSION_COOKIE, "", max_age=0, httponly=True, samesite="strict")
+    gone = Cookie(key=SESSION_COOKIE, value="", max_age=0, httponly=True, samesite="strict")
     return Redirect(page.address("sign-in"), status_code=303, cookies=[gone])
 
 
