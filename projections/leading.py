@@ -176,6 +176,7 @@ class Lead:
         with ExitStack() as opened:
             saving = opened.enter_context(closing(database.connect(Role.PROJECTOR)))
             take_lead(saving, ledger_id)
+            opened.callback(leave_lead, saving, ledger_id)
             saving.execute(QUICK_SESSION)
             reading = opened.enter_context(closing(database.connect(Role.PROJECTOR)))
             generations = [enrol(saving, ledger_id, projection) for projection in projections]
