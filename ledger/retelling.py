@@ -51,7 +51,5 @@ class Retelling:
         """
         for planned in self._planner.run(until):
             yield tuple(
-                event
-                for one in planned
-                for event in self.record(one.drafts, clock_context(one.at))
+                event for one in planned for event in self.record(one.drafts, clock_context(one.at))
             )

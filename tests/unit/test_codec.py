@@ -14,13 +14,14 @@ from ledger.events.duties import ObligationOpened
 from ledger.events.fact import Fact
 from ledger.events.organisation import HolderAppointed, UnitMerged
 from ledger.events.reports import ReportSubmitted
+from ledger.recorder.requests import NewEvent
 from ledger.vocabulary import Actor, Reason, Sealed, Via
 
 ID = "0199c5d2-0000-7000-8000-000000000001"
 NOON = datetime(2026, 4, 8, 4, 0, tzinfo=UTC)
 
 
-def recorded(new: codec.NewEvent, position: int = 7) -> bytes:
+def recorded(new: NewEvent, position: int = 7) -> bytes:
     """The entry as the database would store it."""
     prefix = f'{{"position":{position},"recorded_at":"2026-04-08T04:00:00.000001Z",'
     return prefix.encode() + new.body[1:]
@@ -116,7 +117,7 @@ def test_a_version_from_the_future_is_refused() -> None:
 def test_an_old_version_is_lifted_by_its_upcasters(monkeypatch: pytest.MonkeyPatch) -> None:
     """Each upcaster takes the data one version further; the stored bytes stay as they are."""
 
-    class Renamed(Fact):
+    class Renamed(Fact, frozen=True, kw_only=True):
         TOPIC: ClassVar[str] = "test.renamed"
         VERSION: ClassVar[int] = 2
         new_name: str
@@ -158,5 +159,5 @@ def test_the_library_reads_entries_through_its_mapper() -> None:
     stored = mapper.to_dcb_event(event)
 
     assert UUID(ID) == UUID(json.loads(stored.data)["id"])
-    stored.data = recorded(codec.NewEvent(UUID(ID), stored.type, tuple(stored.tags), stored.data))
+    stored.data = recorded(NewEvent(UUID(ID), stored.type, tuple(stored.tags), stored.data))
     assert fact == mapper.to_domain_event(stored).decision
