@@ -1,7 +1,8 @@
-"""Obligations: the dossier of each, found by unit, by duty, by post, or by period.
+"""Obligations: the dossier of each, found by unit or by period and duty.
 
 Nothing is judged here, so nothing here depends on the clock: `standpoint.py` asks the verdict.
-A period belongs to the range of days that holds its last day, hence the indexes.
+A period belongs to the range of days that holds its last day, hence the indexes: a subtree is
+read unit by unit, the whole network by its days.
 """
 
 from typing import Final
@@ -14,14 +15,9 @@ OBLIGATION: Final = Table(
     "obligation",
     Obligation,
     key=("obligation",),
-    indexed=(
-        ("unit", "period_end"),
-        ("duty", "period_end"),
-        ("post", "period_end"),
-        ("period_end",),
-    ),
+    indexed=(("unit", "period_end"), ("period_end", "duty")),
 )
 
 OBLIGATIONS: Final = DossierProjection(
-    "obligations", version=1, shapes={"obligation": Shape(OBLIGATION)}
+    "obligations", version=2, shapes={"obligation": Shape(OBLIGATION)}
 )
