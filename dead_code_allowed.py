@@ -15,3 +15,14 @@ _.__annotations__  # litestar reads a handler's parameters from here
 _.prepare_threshold  # psycopg's switch for prepared statements
 _.extra_groups  # an argument of subprocess.Popen
 _.__call__  # what a protocol of functions declares
+_.may_sign_out  # the page's template asks
+_._on_time  # the network's story names what becomes of a week, and looks it up
+_._late  # the same
+_._nil  # the same
+_._refused_at_gate  # the same
+_.pytestmark  # pytest reads it
+_.should_exit  # uvicorn's switch
+_.follow_redirects  # an attribute of httpx's client
+_.sql_create_statements  # the event sourcing library's recorders are told their tables so
+_.topics  # the same library reads which events a projection wants
+_.process_event  # and calls it with each

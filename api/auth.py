@@ -45,7 +45,6 @@ class Permission(StrEnum):
     REVIEW_REPORTS = "reports.review"
     ASK_RELIEF = "relief.ask"
     GIVE_RELIEF = "relief.give"
-    WRITE_ACCESS = "access.write"
 
 
 _SEE: Final = frozenset({Permission.SEE_ANSWERS, Permission.SEE_ORGANISATION})

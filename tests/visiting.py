@@ -41,7 +41,6 @@ from tests.timekeeping import World, wall
 
 LEDGER = "demo"
 STARTED = "2025-12-22"
-LAST_PERIOD = "2026W25"
 
 UNITS: tuple[tuple[str, Level, str | None, str, str, str], ...] = (
     ("HQ", Level.HEADQUARTERS, None, "总部", "Headquarters", "陈志远"),
