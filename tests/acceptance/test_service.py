@@ -186,7 +186,7 @@ def test_it_serves_and_stops(settings: Settings, monkeypatch: pytest.MonkeyPatch
 
     def remember(self: uvicorn.Server, *given: Any) -> None:
         servers.append(self)
-        made(self, *given)  # type: ignore[arg-type]
+        made(self, *given)
 
     monkeypatch.setattr(server._Server, "__init__", remember)
     thread = threading.Thread(target=server.serve, args=(settings, heard.append))
