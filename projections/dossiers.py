@@ -6,14 +6,15 @@ every position. Read next: `obligations.py`, then `standpoint.py`, which puts th
 `History` and asks the same questions of it.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import msgspec
 
 from ledger.entry import Event
+from ledger.events.fact import Fact
 from ledger.events.organisation import FactAnnulled
-from ledger.model.history import KINDS, Kind
+from ledger.model.history import KINDS, Fold
 from projections.tables import Key, Rows, Table
 
 
@@ -33,8 +34,13 @@ class DossierProjection:
         self.version = version
         self.shapes = dict(shapes)
         self.tables = tuple(shape.table for shape in shapes.values())
-        facts = {fact for prefix in shapes for fact in KINDS[prefix].facts} | {FactAnnulled}
-        self.types = frozenset(fact.TOPIC for fact in facts)
+        # Which of the kinds hear of a type of fact; of an annulment, every one.
+        self._hearing: dict[type[Fact], dict[str, tuple[Fold, Shape]]] = {}
+        for prefix, shape in shapes.items():
+            facts: set[type[Fact]] = {*KINDS[prefix].facts, FactAnnulled}
+            for fact in facts:
+                self._hearing.setdefault(fact, {})[prefix] = (KINDS[prefix].fold, shape)
+        self.types = frozenset(fact.TOPIC for fact in self._hearing)
 
     def reads(self, event: Event) -> Iterable[tuple[Table[Any], Key]]:
         """The dossiers that the event is tagged with."""
@@ -42,20 +48,18 @@ class DossierProjection:
 
     def fold(self, event: Event, rows: Rows) -> None:
         """Each of them, after this event."""
-        for kind, shape, key in self._touched(event):
+        for fold, shape, key in self._touched(event):
             row = rows.get(shape.table, key)
             before = None if row is None else shape.to_dossier(row)
-            after = kind.fold(before, event, key)
+            after = fold(before, event, key)
             if after is not None and after is not before:
                 rows.put(shape.table, shape.to_row(key, after))
 
-    def _touched(self, event: Event) -> Iterator[tuple[Kind, Shape, str]]:
-        fact = type(event.fact)
+    def _touched(self, event: Event) -> list[tuple[Fold, Shape, str]]:
+        hearing = self._hearing[type(event.fact)]
+        found = []
         for tag in event.tags:
             prefix, _, key = tag.partition(":")
-            shape = self.shapes.get(prefix)
-            if shape is None:
-                continue
-            kind = KINDS[prefix]
-            if fact in kind.facts or fact is FactAnnulled:
-                yield kind, shape, key
+            if prefix in hearing:
+                found.append((*hearing[prefix], key))
+        return found
