@@ -55,20 +55,37 @@ class MemoryRows(Rows):
 
     def put(self, table: Table[R], row: R) -> None:
         versions: _Versions[R] = self._versions[table.name]
+        key = versions.key_of(row)
         if not versions.touched:
             self._touched.append(versions)
-        versions.touched[versions.key_of(row)] = row
+        if key not in versions.recent:
+            # Here, where it may fail: settling is all or nothing.
+            versions.recall(key)
+        versions.touched[key] = row
 
     def remove(self, table: Table[R], *key: Any) -> None:  # noqa: ANN401
         versions: _Versions[R] = self._versions[table.name]
         if not versions.touched:
             self._touched.append(versions)
+        versions.recall(key)
         versions.touched[key] = None
 
     def settle(self, position: int) -> None:
         """Make what the fold put and removed true from this position on."""
         for versions in self._touched:
-            versions.settle(position)
+            recent, changed = versions.recent, versions.changed
+            for key, row in versions.touched.items():
+                before, since = recent.get(key, _ABSENT)
+                # A version that says nothing new answers no question.
+                if row == before:
+                    continue
+                assert since < position, "a fact was folded twice"
+                if before is not None:
+                    versions.closed.append((before, since, position))
+                if key not in changed:
+                    changed[key] = before is not None
+                recent[key] = (row, position)
+            versions.touched.clear()
         self._touched.clear()
 
     def forget_touched(self) -> None:
@@ -116,24 +133,9 @@ class _Versions(Generic[R]):
         self._table = table
         self._loader = loader
         self._older: dict[Key, tuple[R | None, int]] = {}
-        self._closed: list[tuple[R, int, int]] = []
+        self.closed: list[tuple[R, int, int]] = []
         # Changed since the last save; True where the database holds a row for the key.
-        self._changed: dict[Key, bool] = {}
-
-    def settle(self, position: int) -> None:
-        recent, changed = self.recent, self._changed
-        for key, row in self.touched.items():
-            before, since = recent.get(key) or self.recall(key)
-            # A version that says nothing new answers no question.
-            if row == before:
-                continue
-            assert since < position, "a fact was folded twice"
-            if before is not None:
-                self._closed.append((before, since, position))
-            if key not in changed:
-                changed[key] = before is not None
-            recent[key] = (row, position)
-        self.touched.clear()
+        self.changed: dict[Key, bool] = {}
 
     def recall(self, key: Key) -> tuple[R | None, int]:
         """A row that was not used lately: from memory, or else from the database."""
@@ -152,22 +154,22 @@ class _Versions(Generic[R]):
         self.recent.update({key: found.get(key, _ABSENT) for key in keys})
 
     def age(self) -> None:
-        assert not self._changed, "rows are let go only after they were written down"
+        assert not self.changed, "rows are let go only after they were written down"
         if self._loader is not None:
             self.complete = self.complete and not self._older
             self._older, self.recent = self.recent, {}
 
     def take(self) -> Changes[R] | None:
-        if not self._changed:
+        if not self.changed:
             return None
-        changes: Changes[R] = Changes(self._table, self._closed, [], [], [])
-        for key, stored in self._changed.items():
+        changes: Changes[R] = Changes(self._table, self.closed, [], [], [])
+        for key, stored in self.changed.items():
             row, since = self.recent[key]
             if row is not None:
                 (changes.changed if stored else changes.added).append((row, since))
             elif stored:
                 changes.gone.append(key)
-        self._closed, self._changed = [], {}
+        self.closed, self.changed = [], {}
         return changes
 
 

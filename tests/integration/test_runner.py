@@ -395,6 +395,22 @@ def test_a_row_that_cannot_be_written_is_found(
         assert standing(database, recorder.ledger_id, "totals").position == 23
 
 
+@pytest.mark.parametrize("known", [True, False])
+def test_a_key_that_cannot_be_looked_up_leaves_no_half_fact(
+    database: Database, recorder: PostgresRecorder, *, known: bool
+) -> None:
+    """A fact is folded whole or not at all, whether its rows were in memory or not."""
+    record(recorder, {"a": 1})
+    if not known:
+        running(database, recorder).catch_up()
+    record(recorder, {"a": 2, "hidden\0": 1}, {"a": 3})
+    running(database, recorder).catch_up()
+
+    stopped = standing(database, recorder.ledger_id, "cells")
+    assert (stopped.position, stopped.stopped_at) == (1, 2)
+    assert shown(database, recorder, 1) == {"a": 1}
+
+
 @pytest.mark.usefixtures("in_small_parts")
 def test_what_was_folded_on_unwritten_rows_is_folded_anew(
     database: Database, recorder: PostgresRecorder
