@@ -101,10 +101,11 @@ def _as_known_then(
         return judged
     rows = [row for period, found in periods for row in found if thens[period].reached]
     rewound = Rewound(here.reader, here.background, rows, min(past))
-    changed = here.reader.changes(OBLIGATION, [(row.obligation,) for row in rows], min(past))
     for period, found in periods:
         then = thens[period]
         if then.reached:
+            keys = [(one.obligation,) for one in found]
+            changed = here.reader.changes(OBLIGATION, keys, then.position)
             known = [
                 row
                 for one in found
