@@ -12,7 +12,7 @@ from projections.tables import Column, Table
 Id = NewType("Id", str)
 
 
-class Colour(StrEnum):
+class Kind(StrEnum):
     """A text with few values."""
 
     RED = "red"
@@ -22,15 +22,15 @@ class Row(msgspec.Struct, frozen=True):
     """One field of every kind."""
 
     id: Id
-    colour: Colour
+    kind: Kind
     count: int
     flag: bool
     day: date | None
     at: datetime
-    nested: tuple[int, ...] = ()
+    parts: tuple[int, ...] = ()
 
 
-INDEXED = (("colour", "count"), ("flag",), ("day", "at"))
+INDEXED = (("kind", "count"), ("flag",), ("day", "at"))
 TABLE = Table("row", Row, key=("id",), indexed=INDEXED)
 
 
@@ -38,7 +38,7 @@ def test_columns_follow_from_the_types() -> None:
     """Names, types and nulls of the columns come from the row's annotations."""
     expected = (
         Column("id", "text", nullable=False),
-        Column("colour", "text", nullable=False),
+        Column("kind", "text", nullable=False),
         Column("count", "bigint", nullable=False),
         Column("flag", "boolean", nullable=False),
         Column("day", "date", nullable=True),
@@ -50,11 +50,11 @@ def test_columns_follow_from_the_types() -> None:
 def test_text_for_copy_is_escaped() -> None:
     """Tabs, line ends and backslashes of a value cannot end a column."""
     row = Row(
-        Id("a\tb\\c\nd"), Colour.RED, 3, flag=True, day=None, at=datetime(2026, 1, 2, tzinfo=UTC)
+        Id("a\tb\\c\nd"), Kind.RED, 3, flag=True, day=None, at=datetime(2026, 1, 2, tzinfo=UTC)
     )
     expected = "a\\tb\\\\c\\nd\tred\t3\tTrue\t\\N\t2026-01-02T00:00:00+00:00"
     assert expected == TABLE.columns_text(row)
-    texts = Table("texts", Row, key=("id", "colour"))
+    texts = Table("texts", Row, key=("id", "kind"))
     assert texts.columns_text(row) == "a\\tb\\\\c\\nd\tred"
 
 
@@ -63,11 +63,11 @@ def test_text_for_copy_is_escaped() -> None:
 )
 def test_text_columns_alone_are_escaped_alike(text: str) -> None:
     """The quick way for text columns spells every value as the careful way does."""
-    row = Row(Id(text), Colour.RED, 1, flag=False, day=None, at=datetime(2026, 1, 2, tzinfo=UTC))
+    row = Row(Id(text), Kind.RED, 1, flag=False, day=None, at=datetime(2026, 1, 2, tzinfo=UTC))
     careful = TABLE.columns_text(row).split("\t")[0]
 
     assert Table("texts", Row, key=("id",)).columns_text(row) == careful
-    assert Table("texts", Row, key=("id", "colour")).columns_text(row) == f"{careful}\tred"
+    assert Table("texts", Row, key=("id", "kind")).columns_text(row) == f"{careful}\tred"
 
 
 def test_a_changed_shape_changes_the_fingerprint() -> None:
@@ -79,7 +79,7 @@ def test_a_changed_shape_changes_the_fingerprint() -> None:
     same = Table("row", Row, key=("id",), indexed=INDEXED)
     others = (
         Table("row", Row, key=("id",)),
-        Table("row", Row, key=("id", "colour"), indexed=INDEXED),
+        Table("row", Row, key=("id", "kind"), indexed=INDEXED),
         Table("row", Longer, key=("id",), indexed=INDEXED),
     )
     assert same.fingerprint == TABLE.fingerprint
@@ -106,7 +106,7 @@ class Clashing(msgspec.Struct, frozen=True):
         ("row", Row, (), ()),
         ("row", Row, ("day",), ()),
         ("row", Row, ("missing",), ()),
-        ("row", Row, ("id",), (("nested",),)),
+        ("row", Row, ("id",), (("parts",),)),
         ("row", Row, ("id",), (("flag",), ("flag",))),
         ("row", Loose, ("id",), ()),
         ("row", Clashing, ("valid_from",), ()),
