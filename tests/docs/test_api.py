@@ -28,7 +28,9 @@ def test_every_status_is_explained() -> None:
     """Whatever a refusal can answer stands in the table of refusals."""
     answered = {status for status, _ in catalogue().values()} | set(STATUSES.values())
     explained = {
-        int(one) for row in re.findall(r"^\| ([\d, ]+) \|", MANUAL, re.MULTILINE) for one in row.split(",")
+        int(one)
+        for row in re.findall(r"^\| ([\d, ]+) \|", MANUAL, re.MULTILINE)
+        for one in row.split(",")
     }
 
     assert answered - {405, 500} == explained
