@@ -108,9 +108,7 @@ class SealedStore:
         ciphers = {person: AESGCM(key) for person, key in keys.items()}
         commitments, ciphertexts = [], []
         for one in values:
-            content = one.value.encode()
-            if len(content) > VALUE_BYTES_MAX:
-                raise Invalid.field(one.field, f"a personal value has {VALUE_BYTES_MAX:,} bytes")
+            content = _encoded(one.field, one.value)
             nonce = self._draw_nonce(NONCE_BYTES)
             commitment = hmac.digest(nonce, content, "sha256")
             commitments.append(commitment)
@@ -203,7 +201,8 @@ class SealedStore:
 
     def _blind(self, field: str, value: str) -> bytes:
         plain = unicodedata.normalize("NFKC", value).strip().casefold()
-        return hmac.digest(self._keys.index_key(), f"{field}\0{plain}".encode(), "sha256")
+        content = field.encode() + b"\0" + _encoded(field, plain)
+        return hmac.digest(self._keys.index_key(), content, "sha256")
 
     def _cached(self, sealed: Sequence[tuple[str, str]]) -> dict[tuple[str, str], str | Mark]:
         """What is known already, unless a key may have been destroyed since."""
@@ -230,3 +229,13 @@ class SealedStore:
                     self._cache[one] = value
             while len(self._cache) > CACHE_MAX:
                 self._cache.popitem(last=False)
+
+
+def _encoded(field: str, value: str) -> bytes:
+    try:
+        content = value.encode()
+    except UnicodeEncodeError as error:
+        raise Invalid.field(field, "this holds half a character (a surrogate); mend it") from error
+    if len(content) > VALUE_BYTES_MAX:
+        raise Invalid.field(field, f"a personal value has {VALUE_BYTES_MAX:,} bytes at most")
+    return content

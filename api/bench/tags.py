@@ -1,7 +1,8 @@
 """`ledger bench tags`: reading the events of two tags at once, out of two million.
 
 One tag has 200,000 events, the other 1,000, some hundred have both: a unit's reports under a
-duty of everybody. Reference: the library's stock recorder, with the same events. Read next: `ledger/recorder/`.
+duty of everybody. Reference: the library's stock recorder, with the same events.
+Read next: `ledger/recorder/reading.py`.
 """
 
 import time

@@ -2,8 +2,8 @@
 
 Read in this order: `requests.py` (what is asked and answered), `postgres.py` (the recorder),
 `writer.py` (group commit: many callers, one transaction), `batch.py` (who may share it),
-`migrations/0002_event_log.sql` (the one call that writes), `reading.py`, `following.py`, and
-`adapter.py` (the same for the eventsourcing library).
+`migrations/0002_event_log.sql` (the one call that writes), `reading.py` and `gathering.py` (many
+reads, one statement), `following.py`, and `adapter.py` (the same for the eventsourcing library).
 """
 
 from ledger.recorder.adapter import DCBRecorderAdapter

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from ledger.database import Database, connect_as_login
+from ledger.errors import Invalid
 from ledger.personal_keys import PersonalKeys, PersonErased
 from ledger.recorder import create_ledger
 from ledger.sealed import Mark, Personal, SealedStore
@@ -145,3 +146,12 @@ def test_the_keys_are_for_their_owner_alone(store: SealedStore, keys: PersonalKe
 
     for file in keys.path.parent.iterdir():
         assert stat.S_IMODE(file.stat().st_mode) == 0o600, file
+
+
+@pytest.mark.parametrize("value", ["\ud800", "x" * 16_385])
+def test_what_cannot_be_sealed_is_refused(store: SealedStore, value: str) -> None:
+    """Text that is no Unicode, or too long, is refused with its field."""
+    for ask in (lambda: store.seal("p1", "name", value), lambda: store.find("name", value)):
+        with pytest.raises(Invalid) as caught:
+            ask()
+        assert caught.value.fields[0].field == "name"
