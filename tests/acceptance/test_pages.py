@@ -41,7 +41,7 @@ def test_pages_in_both_languages(network: Doors, path: str) -> None:
     assert '<html lang="zh-CN">' in chinese.text
     assert "责任台账" in words(chinese)
     assert '<html lang="en">' in english.text
-    assert "Responsibility ledger" in words(english)
+    assert "Accountability ledger" in words(english)
     assert '<html lang="en">' in asked.text
     assert "ledger_lang=en" in asked.headers["set-cookie"]
     network.client.cookies.clear()
@@ -173,8 +173,8 @@ def test_the_trace_tells_the_whole_story(network: Doors) -> None:
 
     assert "萧山网点应于 2026-03-30 18:01 前报送网点周报（2026W13）" in text
     assert "补报通道关闭前没有收到有效报表，未报。" in text
-    assert "直接责任：吴建国，杭州中支负责人（空岗承接）。" in text
-    assert "管理责任：吴建国，杭州中支负责人（长期空岗未安排临时负责人）。" in text
+    assert "直接责任：吴建国，杭州中支·负责人（空岗承接）。" in text
+    assert "管理责任：吴建国，杭州中支·负责人（长期空岗未安排临时负责人）。" in text
     assert "Direct: 吴建国, Head of Hangzhou sub-branch (by vacancy of the post below)." in text
     assert "没有证据" in text
 
