@@ -14,7 +14,7 @@ from api.console.charts import proportions
 from api.console.layout import Page
 from ledger.model.calendar import local_day
 from ledger.model.periods import ONE_DAY, parse_period, period_of
-from ledger.vocabulary import Cadence
+from ledger.vocabulary import Cadence, UnitRef
 from projections.matrix import Account, Cell, Column, Group, Matrix, Row
 from projections.names import Label, UnitLabel
 from projections.spans import Span
@@ -31,6 +31,9 @@ COLUMNS_SHOWN: Final = {
 """How many periods a page shows unless it is asked for others."""
 
 ROWS_SHOWN: Final = 100
+OBLIGATIONS_SHOWN: Final = 10_000
+"""Obligations that a page judges unless it is asked for others: each twice, now and then."""
+
 _ZONE: Final = "Asia/Shanghai"
 
 
@@ -74,12 +77,18 @@ class Choice(msgspec.Struct, frozen=True):
     is_chosen: bool
 
 
-def default_span(here: Standpoint, cadence: Cadence) -> str:
-    """The last periods that began before the moment, written as the form writes them."""
+def default_span(here: Standpoint, cadence: Cadence, unit: str | None) -> str:
+    """The last periods that began before the moment, written as the form writes them.
+
+    Above many units fewer periods are shown, so that a page that nobody narrowed is soon there.
+    """
     day = local_day(here.moment.instant, _ZONE)
+    units = here.background.rows["unit"]
+    below = here.background.ever_below(UnitRef(unit)) if unit in units else units
+    shown = min(COLUMNS_SHOWN[cadence], max(OBLIGATIONS_SHOWN // (len(below) + 1), 2))
     last = period_of(cadence, day)
     first = last
-    for _ in range(COLUMNS_SHOWN[cadence] - 1):
+    for _ in range(shown - 1):
         first = period_of(cadence, first.start - ONE_DAY)
     return f"{first.key}..{last.key}"
 

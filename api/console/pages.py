@@ -78,7 +78,7 @@ def show_matrix(  # noqa: PLR0913, PLR0917  (one parameter a filter, given by na
         if code is None:
             shared |= {"found": None, "duty_label": "", "period": period or ""}
             return page.render("matrix.html", here.as_of, **shared)
-        wanted = period or _usual_span(here, code)
+        wanted = period or _usual_span(here, code, within)
         found = matrix(
             here,
             asked_span(wanted),
@@ -92,11 +92,11 @@ def show_matrix(  # noqa: PLR0913, PLR0917  (one parameter a filter, given by na
         return _matrix_page(page, here, found, wanted, following, shared)
 
 
-def _usual_span(here: Standpoint, duty: str) -> str:
+def _usual_span(here: Standpoint, duty: str, unit: str | None) -> str:
     row = here.background.rows["duty"].get(duty)
     if row is None or not row.terms:
         raise NotFound(f"there is no duty {duty!r} in this ledger; check the identifier")
-    return matrix_view.default_span(here, row.latest().cadence)
+    return matrix_view.default_span(here, row.latest().cadence, unit)
 
 
 def _matrix_page(  # noqa: PLR0913, PLR0917  (what the page shows)

@@ -14,6 +14,7 @@ from markupsafe import Markup
 from api.console.charts import Axis
 from api.console.language import Language
 from api.console.wording import person_label, post_label, unit_label
+from ledger.model.obligations import Submission
 from ledger.timeliness import Outcome
 from ledger.vocabulary import EventId
 from projections.citing import Citation
@@ -150,7 +151,7 @@ def _sent(words: Language, found: Trace) -> Iterator[Line]:
     for one in found.submissions:
         yield Line(
             level=2,
-            what=words.text("Nil return") if one.nil_return else words.text("Report"),
+            what=_report(words, one),
             who=f"{person_label(words, found, one.person)} · "
             + words.word("acted_as", one.capacity),
             state=_fate(words, one.counts, bool(one.voided_by), bool(one.withdrawn_by)),
@@ -179,6 +180,12 @@ def _sent(words: Language, found: Trace) -> Iterator[Line]:
                 end=back.resubmitted_at or back.correction_due,
                 events=(back.event,),
             )
+
+
+def _report(words: Language, one: Submission) -> str:
+    if one.moved_from is not None:
+        return words.text("Report moved here from {obligation}", obligation=one.moved_from)
+    return words.text("Nil return") if one.nil_return else words.text("Report")
 
 
 def _fate(words: Language, counts: bool, voided: bool, withdrawn: bool) -> str:
