@@ -10,6 +10,7 @@ from api.auth import Permission
 from api.visits import View, Visit
 from api.writing import Door, command_router
 from ledger.decisions import calendar as c
+from ledger.decisions import outages
 from ledger.model.calendar import Calendar
 from projections.standpoint import AsOf
 
@@ -70,6 +71,23 @@ commands: Final = command_router(
                 "started_at": "2026-09-16T00:00:00+08:00",
                 "ended_at": "2026-09-18T00:00:00+08:00",
             },
+        ),
+        Door(
+            outages.DeclareOutage,
+            _WRITE,
+            "Declare an outage",
+            {
+                "outage": "2026-09-16-upload",
+                "started_at": "2026-09-16T16:30:00+08:00",
+                "ended_at": "2026-09-16T17:40:00+08:00",
+                "probe_ref": "probe 12",
+            },
+        ),
+        Door(
+            outages.RatifyOutage,
+            _WRITE,
+            "Ratify an outage",
+            {"outage": "2026-09-16-upload"},
         ),
     ),
 )
