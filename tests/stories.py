@@ -98,7 +98,7 @@ class Story:
             "content": {},
             "nil_return": self._draw(st.booleans()),
         }
-        if self._draw(st.integers(0, 4)) == 0:
+        if self._one("known", "known", "known", "known", "stranger") == "stranger":
             self._say(reports.ReportUnsolicitedReceived(**given), person=self._one(*PEOPLE))
         else:
             capacity = self._one("holder", "clerk", "support", "delegate")
@@ -113,10 +113,10 @@ class Story:
         named = {"report": report, "obligation": obligation}
         self._say(
             self._one(
-                reports.ReportVoided(**named, voided_by="S-head"),
-                reports.ReportWithdrawn(**named),
-                reports.ReportRatified(**named),
                 reports.ReportAccepted(**named, accepted_by="S-head"),
+                reports.ReportVoided(**named, voided_by="S-head"),
+                reports.ReportRatified(**named),
+                reports.ReportWithdrawn(**named),
                 reports.ReportReturned(
                     **named, returned_by="S-head", correction_due=self._now + timedelta(days=3)
                 ),
@@ -180,7 +180,8 @@ class Story:
 
     def _postponed(self) -> None:
         obligation = self._obligation()[1]
-        due = self._now + timedelta(days=self._draw(st.integers(1, 30)))
+        due = wall(DUES[obligation.rpartition(".")[2]])
+        due += timedelta(days=self._draw(st.integers(1, 20)))
         self._say(duties.ObligationDueRevised(obligation=obligation, due=due, cause="document"))
 
     def _noticed(self) -> None:
@@ -231,16 +232,22 @@ class Story:
                     days_off=(date(2026, 4, 6), day),
                     makeup_days=(),
                 ),
-                platform.OutageDeclared(
-                    outage="down",
-                    calendar="CN",
-                    started_at=wall("2026-04-08 15:00"),
-                    ended_at=wall("2026-04-08 17:30"),
-                    probe_ref="probe",
-                ),
-                platform.OutageRatified(outage="down", calendar="CN"),
             )
         )
+
+    def _broke_down(self) -> None:
+        """On the afternoon of the first due; often ratified, as only then it counts."""
+        self._say(
+            platform.OutageDeclared(
+                outage="down",
+                calendar="CN",
+                started_at=wall("2026-04-08 15:00"),
+                ended_at=wall("2026-04-08 17:30"),
+                probe_ref="probe",
+            )
+        )
+        if self._one(True, True, False):
+            self._say(platform.OutageRatified(outage="down", calendar="CN"))
 
     def _annulled(self) -> None:
         """Anything may have been entered by mistake, except that a thing exists."""
@@ -252,9 +259,8 @@ class Story:
 
 
 KINDS = (
-    Story._submitted,
-    Story._submitted,
-    Story._submitted,
+    *(Story._submitted,) * 6,
+    Story._waived,
     Story._reviewed,
     Story._moved_report,
     Story._asked,
@@ -267,6 +273,7 @@ KINDS = (
     Story._moved_unit,
     Story._lived,
     Story._time_off,
+    Story._broke_down,
     Story._annulled,
 )
 """What may happen next; a report is likelier than anything else."""

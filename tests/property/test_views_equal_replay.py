@@ -109,16 +109,14 @@ def test_then_and_now_are_verdicts_from_raw_facts(database: Database, story: Sce
 @given(story=stories(events_max=20), data=st.data())
 def test_the_short_way_to_a_verdict_leads_to_the_same(story: Scenario, data: st.DataObject) -> None:
     """What is simply on time is judged without the verdict, which says the same at any instant."""
-    position = data.draw(st.integers(1, len(story.events)))
-    history = story.history(position)
     instant = data.draw(st.datetimes(*BOUNDS, timezones=st.just(ZONE)))
-    moment = Moment(position, instant)
-    rows = list(history.rows["obligation"].values())
-
-    for one in judge(history, rows, moment):
-        full = verdict(history, one.obligation, moment).computed
-        assert (one.outcome, one.due, one.received_at) == (
-            full.outcome,
-            full.due,
-            full.received_at,
-        )
+    for position in (data.draw(st.integers(1, len(story.events))), len(story.events)):
+        history = story.history(position)
+        moment = Moment(position, instant)
+        for one in judge(history, list(history.rows["obligation"].values()), moment):
+            full = verdict(history, one.obligation, moment).computed
+            assert (one.outcome, one.due, one.received_at) == (
+                full.outcome,
+                full.due,
+                full.received_at,
+            )
