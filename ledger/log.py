@@ -7,6 +7,7 @@ database checks it again. Read next: `ledger/decisions/reports.py`, then `ledger
 """
 
 import hashlib
+import threading
 from datetime import datetime
 from typing import Final
 
@@ -14,6 +15,7 @@ import msgspec
 from eventsourcing.dcb.domain import Selector
 from eventsourcing.dcb.persistence import DCBEventStore
 from eventsourcing.utils import get_topic
+from msgspec.structs import replace
 
 from ledger.codec import EntryMapper, decode, encode
 from ledger.decisions.command import Command
@@ -51,6 +53,7 @@ class Log:
         self.recorder = recorder
         self.ledger = ledger
         self.simulated = simulated
+        self._telling = threading.Lock()
         self._store = DCBEventStore(EntryMapper(ledger), DCBRecorderAdapter(recorder))
 
     def execute(
@@ -114,16 +117,20 @@ class Log:
         identity: tuple[str | None, bytes] | None,
     ) -> Recorded:
         key, fingerprint = identity or (None, b"")
-        appended = self.recorder.append_one(
-            AppendRequest(
-                events=tuple(self._encode(draft, context, key) for draft in drafts),
-                condition=condition,
-                key=key,
-                principal=principal_of(context),
-                fingerprint=fingerprint,
-                recorded_at=self._simulated_now(context) if self.simulated else None,
-            )
+        request = AppendRequest(
+            events=tuple(self._encode(draft, context, key) for draft in drafts),
+            condition=condition,
+            key=key,
+            principal=principal_of(context),
+            fingerprint=fingerprint,
         )
+        if not self.simulated:
+            appended = self.recorder.append_one(request)
+        else:
+            # One at a time, so that no caller's told time is overtaken by another's.
+            with self._telling:
+                told = replace(request, recorded_at=self._simulated_now(context))
+                appended = self.recorder.append_one(told)
         return Recorded(appended.receipts, appended.replayed)
 
     def _simulated_now(self, context: Context) -> datetime:
