@@ -109,10 +109,19 @@ def test_bodies_take_no_unknown_fields(network: Doors) -> None:
 
 def test_nothing_that_was_promised_is_gone(network: Doors) -> None:
     """The committed schema and the served one differ by additions only, which are committed."""
-    promised, served = json.loads(COMMITTED.read_text("utf-8")), described(network)
+    promised = contract(json.loads(COMMITTED.read_text("utf-8")))
+    served = contract(described(network))
 
     assert missing(promised, served) == []
     assert promised == served, "what is new is not committed: python -m tests.contract.test_openapi"
+
+
+def contract(document: Any) -> Any:
+    """A schema without the words that only people read."""
+    if isinstance(document, dict):
+        said = {"description", "summary", "examples"}
+        return {name: contract(one) for name, one in document.items() if name not in said}
+    return [contract(one) for one in document] if isinstance(document, list) else document
 
 
 def missing(promised: Any, served: Any, place: str = "") -> list[str]:
