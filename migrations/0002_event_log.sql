@@ -83,7 +83,7 @@ ALTER TABLE ledger.ledger    ENABLE ALWAYS TRIGGER append_only;
 ALTER TABLE ledger.head      ENABLE ALWAYS TRIGGER append_only;
 
 -- The two rarest of several tags, rarest first, by the share of a tag's own stretch of the log that
--- its first 32 events take up (fewer than 32: rarest of all).
+-- its first 16 events take up (fewer than 16: rarest of all).
 CREATE FUNCTION ledger.leading_tags_v1(_ledger_id int, _tags text[], _after bigint, _until bigint)
 RETURNS bigint[]
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
@@ -108,9 +108,9 @@ BEGIN
               AND event_tag.position > _after
               AND event_tag.position <= _until
             ORDER BY event_tag.position
-            LIMIT 32
+            LIMIT 16
         ) AS early
-        HAVING count(*) = 32
+        HAVING count(*) = 16
     ) DESC NULLS FIRST)
     INTO _leading
     FROM (SELECT hashtextextended(given.text, 0) AS hash FROM unnest(_tags) AS given (text)) AS tag;
@@ -156,7 +156,7 @@ BEGIN
                   AND event_tag.tag = need.first_tag
                   AND event_tag.position > item.after
                 ORDER BY event_tag.position
-                OFFSET 31 LIMIT 1
+                OFFSET 15 LIMIT 1
             ) THEN ledger.leading_tags_v1(_ledger_id, need.tags, item.after, item.until)
             ELSE ARRAY[need.first_tag]
         END AS tags
@@ -237,7 +237,7 @@ BEGIN
                   AND event_tag.tag = need.first_tag
                   AND event_tag.position > item.after
                 ORDER BY event_tag.position
-                OFFSET 31 LIMIT 1
+                OFFSET 15 LIMIT 1
             ) THEN ledger.leading_tags_v1(_ledger_id, need.tags, item.after, item.until)
             ELSE ARRAY[need.first_tag]
         END AS tags

@@ -1,7 +1,7 @@
 """`ledger bench tags`: reading the events of two tags at once, out of two million.
 
-One tag has 200,000 events, the other 1,000, some hundred have both: a unit's reports under a
-duty of everybody. Reference: the library's stock recorder, with the same events.
+One tag has 200,000 events, the other 100, some ten have both: what one person did under a duty
+of everybody. Reference: the library's stock recorder, with the same events.
 Read next: `ledger/recorder/reading.py`.
 """
 
@@ -96,7 +96,7 @@ def _fill(database: Database, events: int, statements: Sequence[str]) -> None:
 
 
 def _rate(read: Callable[[int], int], count: int) -> float:
-    """Reads a second, each of another unit and duty."""
+    """Reads a second, each of another person and duty."""
     found = 0
     started = time.perf_counter()
     for number in range(count):
@@ -107,7 +107,7 @@ def _rate(read: Callable[[int], int], count: int) -> float:
 
 
 def _tags(number: int) -> tuple[str, str]:
-    return f"duty:{number * 31 % DUTIES}", f"unit:{number * 17 % UNITS}"
+    return f"duty:{number * 31 % DUTIES}", f"person:{number * 17 % PERSONS}"
 
 
 def _ours_read(recorder: PostgresRecorder, number: int) -> int:
