@@ -33,7 +33,7 @@ from api.console.pages import answer, console_router
 from api.frame import Frame
 from api.ledgers import Ledgers
 from api.observability import Observer, metrics_route
-from api.openapi import OPENAPI_CONFIG
+from api.openapi import openapi_config
 from api.strictness import BODY_BYTES_MAX, declared_queries, require_strict_request
 from api.visits import provide_view, provide_visit
 
@@ -70,7 +70,7 @@ def create_app(ledgers: Ledgers) -> Litestar:
         guards=[require_permission, require_strict_request],
         exception_handlers={Exception: answer},
         request_max_body_size=BODY_BYTES_MAX,
-        openapi_config=OPENAPI_CONFIG,
+        openapi_config=openapi_config(),
         state=State({"ledgers": ledgers, "observer": observer}),
         lifespan=[_with_threads],
         logging_config=None,

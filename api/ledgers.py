@@ -20,6 +20,7 @@ from api.cursors import Cursors
 from ledger.access import AccessKeys
 from ledger.database import Database
 from ledger.errors import NotFound
+from ledger.events.duties import FormField
 from ledger.log import Log
 from ledger.recorder import LedgerInfo, PostgresRecorder, find_ledger
 from ledger.sealed import PersonalKeys, SealedStore
@@ -65,6 +66,7 @@ class OpenLedger:
         self.cursors = Cursors(self.secret)
         personal_keys = PersonalKeys(Path(settings.home) / "keys", info.name)
         self.sealed = SealedStore(database, info.ledger_id, personal_keys)
+        self.personal_fields: dict[tuple[str, int], tuple[float, tuple[FormField, ...]]] = {}
         self.questions = Questions(database, self.recorder, info.ledger_id, self.clock.now)
         self.progress = Progress(database, info.ledger_id)
 

@@ -11,7 +11,7 @@ from litestar.params import FromPath, QueryParameter
 
 from api.auth import Permission
 from api.visits import View, Visit, require_day
-from api.wire import wire_of
+from api.wire import Seal, wire_of
 from api.writing import Door, command_router
 from ledger.decisions import organisation as o
 from ledger.decisions.dated import Dated
@@ -206,7 +206,7 @@ class Annulment(Dated, frozen=True, kw_only=True):
     position: int
 
 
-def _annulment(visit: Visit, data: Any) -> o.AnnulFact:  # noqa: ANN401  (the wire of Annulment)
+def _annulment(visit: Visit, data: Any, _seal: Seal) -> o.AnnulFact:  # noqa: ANN401
     """The command that annuls the fact at the position named."""
     if not 0 < data.position <= visit.opened.recorder.head().position:
         raise Invalid.field("position", "there is no fact at this position")

@@ -1,18 +1,26 @@
 """Submitting reports and reviewing them; personal fields of a form are sealed at this door."""
 
-from typing import Any, Final
+import time
+from typing import Any, Final, TypeAlias
 
 import msgspec
 
 from api.auth import Permission
 from api.visits import Visit
+from api.wire import Seal
 from api.writing import Door, command_router
 from ledger.decisions import reports as r
 from ledger.decisions import reviews as v
+from ledger.events.duties import FormField
 from ledger.log import item_of
+from ledger.model.gate import value_problem
 from ledger.model.history import History, about
 from ledger.vocabulary import ObligationId
-from projections.obligations import OBLIGATION
+
+FORMS_KNOWN_SECONDS: Final = 1.0
+FORMS_KNOWN_MAX: Final = 1_000
+
+Fields: TypeAlias = tuple[FormField, ...]
 
 _OBLIGATION: Final = "weekly.330100-01.2026W14"
 _REPORT: Final = "019a2f4e-7c3b-7d2a-9a1e-5b8c7d6e5f40"
@@ -25,31 +33,46 @@ _WRITE: Final = Permission.WRITE_REPORTS
 _REVIEW: Final = Permission.REVIEW_REPORTS
 
 
-def seal_personal_fields(visit: Visit, data: Any) -> Any:  # noqa: ANN401
-    """The content with every field that its form marks as personal sealed."""
+def seal_personal_fields(visit: Visit, data: Any, seal: Seal) -> Any:  # noqa: ANN401
+    """The content with every field that its form marks as personal sealed.
+
+    A value that the field does not take stays as it is, for the gate to refuse and to keep.
+    """
     visit.require("obligation", data.obligation)
-    personal = _personal_fields(visit, data.obligation, data.form_revision)
-    seal = visit.sealer(data)
-    content = {
-        name: seal(name, value) if name in personal and isinstance(value, str) else value
-        for name, value in data.content.items()
-    }
+    content = dict(data.content)
+    for field in _personal_fields(visit, data.obligation, data.form_revision):
+        value = content.get(field.code)
+        if value is not None and value_problem(field, value) is None:
+            content[field.code] = seal(field.code, _words(value))
     return msgspec.structs.replace(data, content=content)
 
 
-def _personal_fields(visit: Visit, obligation: str, form_revision: int) -> set[str]:
-    """The fields that hold personal words; the gate refuses an unknown version of the form."""
-    with visit.opened.questions.at(None) as standpoint:
-        row = standpoint.reader.get(OBLIGATION, obligation)
-        form = standpoint.background.rows["form"].get(row.form) if row else None
+def _words(value: object) -> str:
+    return value if isinstance(value, str) else msgspec.json.encode(value).decode()
+
+
+def _personal_fields(visit: Visit, obligation: str, form_revision: int) -> Fields:
+    """The fields that hold personal words, remembered for a moment by the obligation's duty.
+
+    A memory that is a moment too old lets nothing through: the gate refuses a personal field
+    that is not sealed.
+    """
+    known = (obligation.partition(".")[0], form_revision)
+    now = time.monotonic()
+    seen_at, fields = visit.opened.personal_fields.get(known, (0.0, ()))
+    if not seen_at or now - seen_at > FORMS_KNOWN_SECONDS:
+        if len(visit.opened.personal_fields) >= FORMS_KNOWN_MAX:
+            visit.opened.personal_fields.clear()
+        fields = _look_up(visit, obligation, form_revision)
+        visit.opened.personal_fields[known] = (now, fields)
+    return fields
+
+
+def _look_up(visit: Visit, obligation: str, form_revision: int) -> Fields:
+    row = _told(visit, "obligation", obligation).obligation(ObligationId(obligation))
+    form = _told(visit, "form", row.form).rows["form"].get(row.form)
     revision = form.revision(form_revision) if form else None
-    if revision is None:
-        # The views may be a moment behind; the log never is.
-        told = _told(visit, "obligation", obligation)
-        form_code = told.obligation(ObligationId(obligation)).form
-        known = _told(visit, "form", form_code).rows["form"].get(form_code)
-        revision = known.revision(form_revision) if known else None
-    return {field.code for field in revision.fields if field.personal} if revision else set()
+    return tuple(field for field in revision.fields if field.personal) if revision else ()
 
 
 def _told(visit: Visit, kind: str, key: str) -> History:

@@ -6,7 +6,7 @@ on the way out to those who may see them, and puts on every answer what it is as
 """
 
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, date, datetime
 from typing import Annotated, Any, Final, TypeVar
@@ -197,13 +197,20 @@ class Visit:
             access=self.caller.as_access(),
         )
 
-    def sealer(self, data: msgspec.Struct) -> Seal:
-        """Seals under the key of the person whom the command is about, else of who writes."""
+    def sealer(self, data: msgspec.Struct, *, before: Callable[[], None]) -> Seal:
+        """Seals under the key of the person whom the command is about, else of who writes.
+
+        `before` is called once, when the first value is about to be stored.
+        """
         # A system has words of its own too (why it did something); they get a key like a person's.
         writer = self.caller.person or f"system:{self.caller.system}"
         person = getattr(data, "person", None) or writer
 
+        pending = [before]
+
         def seal(field: str, words: str) -> Sealed:
+            while pending:
+                pending.pop()()
             return self.opened.sealed.seal(person, field, words, findable=field == FINDABLE)
 
         return seal

@@ -30,7 +30,7 @@ Seal = Callable[[str, str], Sealed]
 @cache
 def wire_of(struct: type[msgspec.Struct]) -> type[msgspec.Struct]:
     """The struct that callers send for `struct`; `struct` itself where nothing differs."""
-    hints = get_type_hints(struct, include_extras=True)
+    hints = _hints(struct)
     fields: list[Any] = []
     # A nested struct may let unknown fields pass when it reads the log; a caller's typo may not.
     changed = not struct.__struct_config__.forbid_unknown_fields
@@ -66,6 +66,11 @@ def sealed(wire: msgspec.Struct, struct: type[msgspec.Struct], seal: Seal) -> An
     return _sealed(wire, struct, "", seal)
 
 
+@cache
+def _hints(struct: type[msgspec.Struct]) -> dict[str, Any]:
+    return get_type_hints(struct, include_extras=True)
+
+
 def _wired(hint: Any) -> Any:  # noqa: ANN401
     if hint is Sealed:
         return SealedText
@@ -97,7 +102,7 @@ def _sealed(value: Any, wanted: Any, place: str, seal: Seal) -> Any:  # noqa: AN
     if isinstance(value, msgspec.Struct) and isinstance(wanted, type):
         if type(value) is wanted:
             return value
-        hints = get_type_hints(wanted, include_extras=True)
+        hints = _hints(wanted)
         return wanted(
             **{
                 name: _sealed(getattr(value, name), hints[name], _join(place, name), seal)

@@ -23,7 +23,7 @@ from litestar.params import BodyKwarg, HeaderParameter
 from api.auth import Permission
 from api.problems import KeyMissing
 from api.visits import Visit
-from api.wire import sealed, wire_of
+from api.wire import Seal, sealed, wire_of
 from ledger.decisions.command import Command
 from ledger.log import Recorded
 from ledger.recorder import Receipt
@@ -56,7 +56,7 @@ class ReceiptsAnswer(ReceiptAnswer, frozen=True):
     receipts: tuple[ReceiptAnswer, ...]
 
 
-Prepare = Callable[[Visit, Any], msgspec.Struct]
+Prepare = Callable[[Visit, Any, Seal], msgspec.Struct]
 """What a caller sent as what `wire_of(command)` wants, after looking up what only we know."""
 
 
@@ -121,15 +121,30 @@ def execute(
 ) -> Response[ReceiptsAnswer]:
     """Record what a caller sent, once, however often it is sent under its key."""
     key = accepted_key(key)
-    command = door.command
-    fingerprint = fingerprint_of(command, data, visit.opened.secret)
-    recorded = visit.opened.log.done(visit.context(), key, fingerprint)
-    if recorded is None:
-        wired = door.prepare(visit, data) if door.prepare else data
-        visit.require_in_scope(wired, command)
-        filled = sealed(wired, command, visit.sealer(wired))
-        recorded = visit.opened.log.execute(filled, visit.context(), key, fingerprint)
+    log, context = visit.opened.log, visit.context()
+    fingerprint = fingerprint_of(door.command, data, visit.opened.secret)
+
+    def stop_if_recorded() -> None:
+        if (done := log.done(context, key, fingerprint)) is not None:
+            raise _Repeated(done)
+
+    try:
+        # Sealing stores words, and a repetition must not store them again.
+        seal = visit.sealer(data, before=stop_if_recorded)
+        wired = door.prepare(visit, data, seal) if door.prepare else data
+        visit.require_in_scope(wired, door.command)
+        recorded = log.execute(sealed(wired, door.command, seal), context, key, fingerprint)
+    except _Repeated as repeated:
+        recorded = repeated.recorded
     return _answer(visit, recorded)
+
+
+class _Repeated(Exception):
+    """The request was recorded before, under the same key."""
+
+    def __init__(self, recorded: Recorded) -> None:
+        super().__init__()
+        self.recorded = recorded
 
 
 def accepted_key(key: str | None) -> str:

@@ -4,6 +4,7 @@ A page needs the same permission as the JSON beside it, and sees as much. Who ha
 led to the form that asks for a key; on a ledger that is open for reading nobody is asked.
 """
 
+import asyncio
 from http import HTTPStatus
 from typing import Annotated, Any, Final
 
@@ -245,7 +246,9 @@ async def sign_in(
     opened: OpenLedger = await request.app.state.ledgers.get(page.ledger)
     target = _own(page, data.next)
     try:
-        session = opened.doorkeeper.begin_session(data.key, opened.clock.now())
+        session = await asyncio.to_thread(
+            opened.doorkeeper.begin_session, data.key, opened.clock.now()
+        )
     except NotSignedIn:
         problem = page.language.text("This key opens nothing; check it, or ask for a new one.")
         return page.render("sign_in.html", status=401, section="", next=target, problem=problem)

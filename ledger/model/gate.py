@@ -47,12 +47,16 @@ def content_problems(
             yield FieldProblem(f"content.{one.code}", message)
 
 
-def _problem(field: FormField, value: FieldValue) -> str | None:
-    if field.personal != isinstance(value, Sealed):
-        return "is personal and must be sealed" if field.personal else "must not be sealed"
-    if isinstance(value, Sealed):
-        return None
+def value_problem(field: FormField, value: object) -> str | None:
+    """What is wrong with a field's plain value; doors ask this before they seal a personal one."""
     return _CHECKS[field.kind](field, value)
+
+
+def _problem(field: FormField, value: FieldValue) -> str | None:
+    if isinstance(value, Sealed):
+        return None if field.personal else "must not be sealed"
+    problem = value_problem(field, value)
+    return problem or ("is personal and must be sealed" if field.personal else None)
 
 
 def _integer(field: FormField, value: object) -> str | None:

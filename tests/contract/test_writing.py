@@ -1,5 +1,6 @@
 """What every write promises: receipts, repetition without harm, and personal words sealed."""
 
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 from uuid import uuid4
 
@@ -152,6 +153,35 @@ def test_a_refused_attempt_is_kept(network: Doors) -> None:
     assert len(answer.json()["errors"]) >= 1
     assert event.type == "report.submission_refused"
     assert f"obligation:{obligation}" in event.tags
+
+
+def test_a_personal_field_of_the_wrong_kind(network: Doors) -> None:
+    """It is refused for what it is, kept as an attempt, and its words stand nowhere."""
+    body = {
+        "obligation": "weekly.O1.2026W12",
+        "form_revision": 1,
+        "content": {"headcount": 3, "remark": True},
+    }
+
+    answer = network.post("/reports/submit-report", body, "obligor", person="O1-boss")
+
+    assert answer.status_code == 422
+    assert answer.json()["errors"] == [
+        {"field": "content.remark", "message": "must be text, and not blank"}
+    ]
+
+
+def test_many_at_once_on_a_simulated_ledger(network: Doors) -> None:
+    """Told times never overtake each other, so that nobody is refused for being a moment late."""
+
+    def register(number: int) -> int:
+        body = {"person": uuid4().hex, "name": f"张{number}"}
+        return int(network.post("/organisation/register-person", body).status_code)
+
+    with ThreadPoolExecutor(16) as callers:
+        statuses = set(callers.map(register, range(48)))
+
+    assert statuses == {201}
 
 
 def test_a_person_acts_as_that_person(network: Doors) -> None:
