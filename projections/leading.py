@@ -29,7 +29,7 @@ from projections.saving import Step, load_rows, save
 from projections.tables import Projection
 
 BATCH_EVENTS: Final = 10_000
-SLICE_EVENTS: Final = 250
+SLICE_EVENTS: Final = 200
 """Decoded and folded at a time: few enough that all of them stay in the processor's cache."""
 
 ROWS_KEPT_MAX: Final = 200_000
