@@ -12,17 +12,21 @@ Declare tables with `tables.py`; ask with `Reader`.
 
 from collections.abc import Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
-from functools import lru_cache
 from typing import Any, Final, Generic
 
 import msgspec
 import psycopg
-from psycopg import sql
 
 from ledger.errors import TooManyRows, ViewBehind, ViewMissing
+from projections.asking import (
+    changes_statement,
+    find_statement,
+    get_statement,
+    tally_statement,
+    versions_statement,
+)
 from projections.intervals import path_to
 from projections.positions import Standing, standings
-from projections.saving import Names
 from projections.tables import Column, Key, Projection, R, Rows, Table, plain
 
 __all__ = [
@@ -94,7 +98,7 @@ class Reader:
             f"key_{number}": list(values) for number, values in enumerate(zip(*wanted, strict=True))
         }
         cursor = self._connection.execute(
-            _get(table, standing.generation),
+            get_statement(table, standing.generation),
             {**columns, "ledger_id": self._ledger_id, "position": self.position},
         )
         rows = [table.decode(body) for (body,) in cursor]
@@ -119,7 +123,9 @@ class Reader:
         if beyond is not None:
             arguments |= {f"beyond_{n}": plain(value) for n, value in enumerate(beyond)}
         arguments["limit"] = ROWS_MAX + 1 if limit is None else limit
-        statement = _find(table, standing.generation, conditions, beyond=beyond is not None)
+        statement = find_statement(
+            table, standing.generation, conditions, beyond=beyond is not None
+        )
         found = self._connection.execute(statement, arguments).fetchall()
         if limit is None and len(found) > ROWS_MAX:
             raise TooManyRows
@@ -138,7 +144,7 @@ class Reader:
             return {}
         conditions, arguments, standing = asked
         _require_columns(table, by)
-        statement = _tally(table, standing.generation, conditions, tuple(by))
+        statement = tally_statement(table, standing.generation, conditions, tuple(by))
         found = self._connection.execute(statement, arguments)
         return {tuple(values): number for *values, number in found}
 
@@ -147,7 +153,7 @@ class Reader:
         standing = self._standing(table)
         arguments = {f"key_{number}": plain(value) for number, value in enumerate(key)}
         cursor = self._connection.execute(
-            _versions(table, standing.generation),
+            versions_statement(table, standing.generation),
             {**arguments, "ledger_id": self._ledger_id, "position": self.position},
         )
         return [Version(table.decode(body), since, until) for body, since, until in cursor]
@@ -169,7 +175,7 @@ class Reader:
         }
         arguments = {"ledger_id": self._ledger_id, "position": self.position, "since": since}
         cursor = self._connection.execute(
-            _changes(table, standing.generation), {**columns, **arguments}
+            changes_statement(table, standing.generation), {**columns, **arguments}
         )
         found: dict[Key, list[Version[R]]] = {}
         for body, valid_from, valid_to in cursor:
@@ -228,202 +234,3 @@ def _conditions(wanted: object) -> list[tuple[str, object]]:
     if isinstance(wanted, (list, tuple, AbstractSet)):
         return [("any", [plain(value) for value in wanted])]
     return [("is", plain(wanted))]
-
-
-_COMPARISONS: Final = {
-    "null": sql.SQL("{column} IS NULL"),
-    "least": sql.SQL("{column} >= {value}"),
-    "below": sql.SQL("{column} < {value}"),
-    "any": sql.SQL("{column} = ANY({value})"),
-    "is": sql.SQL("{column} = {value}"),
-}
-
-
-def _match(table: Table[Any], conditions: Iterable[tuple[str, str]]) -> sql.Composed:
-    types = {column.name: column.type for column in table.columns}
-    return sql.SQL("").join(
-        sql.SQL(" AND ")
-        + _COMPARISONS[kind].format(
-            column=sql.Identifier(name),
-            value=sql.Placeholder(f"{name}_{kind}")
-            + sql.SQL(f"::{types[name]}[]" if kind == "any" else f"::{types[name]}"),
-        )
-        for name, kind in conditions
-    )
-
-
-def _columns(names: Iterable[str]) -> sql.Composed:
-    return sql.SQL(", ").join(sql.Identifier(name) for name in names)
-
-
-# The newest version that began by then; it answers only if it had not ended. Taking the newest
-# first, and looking at its end after, is what keeps this one step in the index.
-GET: Final = sql.SQL("""
-SELECT found.body
-FROM unnest({arrays}) AS wanted ({key})
-CROSS JOIN LATERAL (
-    SELECT body::text AS body
-    FROM views.{current}
-    WHERE ledger_id = %(ledger_id)s AND {match} AND valid_from <= %(position)s
-    UNION ALL
-    SELECT body::text
-    FROM (
-        SELECT body, valid_to
-        FROM views.{history}
-        WHERE ledger_id = %(ledger_id)s AND {match} AND valid_from <= %(position)s
-        ORDER BY valid_from DESC
-        LIMIT 1
-    ) AS newest
-    WHERE valid_to > %(position)s
-    LIMIT 1
-) AS found
-""")
-
-
-@lru_cache(maxsize=256)
-def _get(table: Table[Any], generation: int) -> sql.Composed:
-    names = Names.of(table, generation)
-    return GET.format(
-        arrays=sql.SQL(", ").join(
-            sql.SQL(f"%(key_{number})s::{column.type}[]")
-            for number, column in enumerate(table.key_columns)
-        ),
-        key=_columns(table.key),
-        current=sql.Identifier(names.current),
-        history=sql.Identifier(names.history),
-        match=sql.SQL(" AND ").join(
-            sql.SQL("{0} = wanted.{0}").format(sql.Identifier(name)) for name in table.key
-        ),
-    )
-
-
-AS_OF: Final = sql.SQL("""
-    SELECT {columns}, body::text AS body
-    FROM views.{current}
-    WHERE ledger_id = %(ledger_id)s AND valid_from <= %(position)s{match}
-    UNION ALL
-    SELECT {columns}, body::text
-    FROM views.{history}
-    WHERE ledger_id = %(ledger_id)s AND fork = ANY(%(path)s::bigint[])
-      AND valid_from <= %(position)s AND valid_to > %(position)s{match}
-""")
-FIND: Final = sql.SQL("""
-SELECT body
-FROM ({as_of}) AS held
-{beyond}
-ORDER BY {key}
-LIMIT %(limit)s
-""")
-TALLY: Final = sql.SQL("""
-SELECT {by} count(*)
-FROM ({as_of}) AS held
-{group}
-""")
-
-
-def _as_of(
-    table: Table[Any], generation: int, conditions: Iterable[tuple[str, str]]
-) -> sql.Composed:
-    names = Names.of(table, generation)
-    return AS_OF.format(
-        columns=_columns(table.column_names),
-        current=sql.Identifier(names.current),
-        history=sql.Identifier(names.history),
-        match=_match(table, conditions),
-    )
-
-
-@lru_cache(maxsize=1024)
-def _find(
-    table: Table[Any],
-    generation: int,
-    conditions: tuple[tuple[str, str], ...],
-    *,
-    beyond: bool,
-) -> sql.Composed:
-    after = sql.SQL("WHERE ({key}) > ({values})").format(
-        key=_columns(table.key),
-        values=sql.SQL(", ").join(
-            sql.SQL(f"%(beyond_{number})s::{column.type}")
-            for number, column in enumerate(table.key_columns)
-        ),
-    )
-    return FIND.format(
-        as_of=_as_of(table, generation, conditions),
-        beyond=after if beyond else sql.SQL(""),
-        key=_columns(table.key),
-    )
-
-
-@lru_cache(maxsize=1024)
-def _tally(
-    table: Table[Any],
-    generation: int,
-    conditions: tuple[tuple[str, str], ...],
-    by: tuple[str, ...],
-) -> sql.Composed:
-    return TALLY.format(
-        as_of=_as_of(table, generation, conditions),
-        by=_columns(by) + sql.SQL(",") if by else sql.SQL(""),
-        group=sql.SQL("GROUP BY ") + _columns(by) if by else sql.SQL(""),
-    )
-
-
-VERSIONS: Final = sql.SQL("""
-SELECT body::text, valid_from, NULL::bigint AS valid_to
-FROM views.{current}
-WHERE ledger_id = %(ledger_id)s AND {match} AND valid_from <= %(position)s
-UNION ALL
-SELECT body::text, valid_from, CASE WHEN valid_to <= %(position)s THEN valid_to END
-FROM views.{history}
-WHERE ledger_id = %(ledger_id)s AND {match} AND valid_from <= %(position)s
-ORDER BY valid_from
-""")
-
-
-@lru_cache(maxsize=256)
-def _versions(table: Table[Any], generation: int) -> sql.Composed:
-    names = Names.of(table, generation)
-    return VERSIONS.format(
-        current=sql.Identifier(names.current),
-        history=sql.Identifier(names.history),
-        match=sql.SQL(" AND ").join(
-            sql.SQL(f"{{}} = %(key_{number})s::{column.type}").format(sql.Identifier(column.name))
-            for number, column in enumerate(table.key_columns)
-        ),
-    )
-
-
-CHANGES: Final = sql.SQL("""
-SELECT found.body, found.valid_from, found.valid_to
-FROM unnest({arrays}) AS wanted ({key})
-CROSS JOIN LATERAL (
-    SELECT body::text AS body, valid_from, NULL::bigint AS valid_to
-    FROM views.{current}
-    WHERE ledger_id = %(ledger_id)s AND {match}
-      AND valid_from > %(since)s AND valid_from <= %(position)s
-    UNION ALL
-    SELECT body::text, valid_from, CASE WHEN valid_to <= %(position)s THEN valid_to END
-    FROM views.{history}
-    WHERE ledger_id = %(ledger_id)s AND {match}
-      AND valid_to > %(since)s AND valid_from <= %(position)s
-) AS found
-ORDER BY found.valid_from
-""")
-
-
-@lru_cache(maxsize=256)
-def _changes(table: Table[Any], generation: int) -> sql.Composed:
-    names = Names.of(table, generation)
-    return CHANGES.format(
-        arrays=sql.SQL(", ").join(
-            sql.SQL(f"%(key_{number})s::{column.type}[]")
-            for number, column in enumerate(table.key_columns)
-        ),
-        key=_columns(table.key),
-        current=sql.Identifier(names.current),
-        history=sql.Identifier(names.history),
-        match=sql.SQL(" AND ").join(
-            sql.SQL("{0} = wanted.{0}").format(sql.Identifier(name)) for name in table.key
-        ),
-    )

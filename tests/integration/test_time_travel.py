@@ -11,6 +11,7 @@ from ledger.database import Database, Role
 from ledger.errors import TooManyRows, ViewBehind, ViewMissing
 from ledger.recorder import PostgresRecorder
 from projections import time_travel
+from projections.asking import find_statement, get_statement
 from projections.intervals import path_to
 from projections.runner import Runner
 from projections.tables import Table
@@ -230,10 +231,10 @@ def test_the_past_is_read_by_index(long_ago: Asking, share: float) -> None:
     head = long_ago.at().position
     position = max(1, int(head * share))
     shared = {"ledger_id": long_ago.recorder.ledger_id, "position": position}
-    get = time_travel._get(CELL, 1)
+    get = get_statement(CELL, 1)
     assert _visited(long_ago, get, {**shared, "key_0": ["c3"]}) <= 2
 
-    find = time_travel._find(CELL, 1, (("unit", "is"),), beyond=False)
+    find = find_statement(CELL, 1, (("unit", "is"),), beyond=False)
     path = path_to(position, head)
     asked = {**shared, "unit_is": "U1", "path": path, "limit": 100}
     assert len(long_ago.at(position).find(CELL, {"unit": "U1"})) == 10
