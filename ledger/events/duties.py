@@ -75,7 +75,7 @@ class FormPublished(Fact, frozen=True, kw_only=True):
     fields: tuple[FormField, ...]
 
 
-class DutyPublished(DutyFact, frozen=True, kw_only=True):
+class DutyTerms(DutyFact, frozen=True, kw_only=True):
     """A standing demand of kind report: who reports what, how often, due when, in which stages.
 
     It applies to every unit below `scope` on the management line with one of `levels` (and, for
@@ -84,7 +84,6 @@ class DutyPublished(DutyFact, frozen=True, kw_only=True):
     level above owes it instead (rulings 32 and 33).
     """
 
-    TOPIC: ClassVar[str] = "duty.published"
     duty: DutyId
     title_zh: str
     title_en: str
@@ -102,26 +101,17 @@ class DutyPublished(DutyFact, frozen=True, kw_only=True):
     first_period: date | None = None
 
 
-class DutyRevised(DutyFact, frozen=True, kw_only=True):
+class DutyPublished(DutyTerms, frozen=True, kw_only=True):
+    """A standing demand of kind report begins, under these terms."""
+
+    TOPIC: ClassVar[str] = "duty.published"
+
+
+class DutyRevised(DutyTerms, frozen=True, kw_only=True):
     """The duty in its new shape, for obligations opened from now on."""
 
     TOPIC: ClassVar[str] = "duty.revised"
-    duty: DutyId
     revision: int
-    title_zh: str
-    title_en: str
-    form: FormRef
-    cadence: Cadence
-    due: DueRule
-    owner: PostRef
-    scope: UnitRef
-    levels: tuple[Level, ...]
-    stages: tuple[Stage, ...] = ()
-    post_role: str = "head"
-    owed_by_level: Level | None = None
-    expectation: ExpectationPolicy = "alive_at_due"
-    final_report: bool = False
-    first_period: date | None = None
 
 
 class DutyRetired(DutyFact, frozen=True, kw_only=True):

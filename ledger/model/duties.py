@@ -181,7 +181,7 @@ class Form(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 def fold_duty(row: Duty | None, event: Event, key: str) -> Duty | None:
     """The dossier of duty `key` after one more event that is tagged with it."""
     fact = event.fact
-    if isinstance(fact, d.DutyPublished | d.DutyRevised):
+    if isinstance(fact, d.DutyTerms):
         row = row or Duty(duty=DutyId(DutyRef(key)))
         return replace(row, terms=(*row.terms, _terms(fact, event)))
     if row is None:
@@ -257,7 +257,7 @@ FORM_FACTS: Final[frozenset[type[Fact]]] = frozenset({d.FormPublished})
 """The facts that a form is folded from."""
 
 
-def _terms(fact: d.DutyPublished | d.DutyRevised, event: Event) -> Terms:
+def _terms(fact: d.DutyTerms, event: Event) -> Terms:
     stated = {
         name: getattr(fact, name)
         for name in fact.__struct_fields__

@@ -155,7 +155,7 @@ class Listener:
                 self._put(Check(row.obligation))
 
     def _hear_duty(self, event: Event) -> None:
-        assert isinstance(event.fact, d.DutyPublished | d.DutyRevised), "only these state terms"
+        assert isinstance(event.fact, d.DutyTerms), "only these state terms"
         duty = self._history.duty(event.fact.duty)
         for zone in self._zones:
             self._chain(duty, [one for one in duty.terms if one.event == event.id], zone)

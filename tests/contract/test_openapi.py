@@ -12,6 +12,7 @@ import msgspec
 import pytest
 import schemathesis
 from hypothesis import HealthCheck, Phase, given, settings
+from litestar import Litestar, get
 from litestar.testing import TestClient
 
 from api.app import create_app
@@ -109,19 +110,28 @@ def test_bodies_take_no_unknown_fields(network: Doors) -> None:
 
 def test_nothing_that_was_promised_is_gone(network: Doors) -> None:
     """The committed schema and the served one differ by additions only, which are committed."""
-    promised = contract(json.loads(COMMITTED.read_text("utf-8")))
-    served = contract(described(network))
+    promised, served = json.loads(COMMITTED.read_text("utf-8")), described(network)
 
     assert missing(promised, served) == []
     assert promised == served, "what is new is not committed: python -m tests.contract.test_openapi"
 
 
-def contract(document: Any) -> Any:
-    """A schema without the words that only people read."""
-    if isinstance(document, dict):
-        said = {"description", "summary", "examples"}
-        return {name: contract(one) for name, one in document.items() if name not in said}
-    return [contract(one) for one in document] if isinstance(document, list) else document
+def test_an_application_describes_itself_alone() -> None:
+    """What one application serves besides never shows in another's schema (no database needed)."""
+
+    @get("/only-here", permission=Permission.PUBLIC, sync_to_thread=False)
+    def only_here() -> str:
+        return ""
+
+    def paths(application: Litestar) -> set[str]:
+        with TestClient(application) as client:
+            return set(client.get("/schema/openapi.json").json()["paths"])
+
+    larger, usual = (create_app(Ledgers(Database(""), Settings())) for _ in range(2))
+    larger.register(only_here)
+
+    assert paths(larger) - paths(usual) == {"/only-here"}
+    assert paths(usual) == set(json.loads(COMMITTED.read_text("utf-8"))["paths"])
 
 
 def missing(promised: Any, served: Any, place: str = "") -> list[str]:

@@ -118,7 +118,13 @@ def test_without_a_url_the_embedded_one_is_opened(tmp_path: Path) -> None:
 
 def test_creating_a_database_twice_is_harmless(server_url: str, empty_url: str) -> None:
     """A database that is there is left as it is."""
+    with connect_as_login(empty_url) as connection:
+        connection.execute("CREATE TABLE kept AS SELECT 42 AS answer")
+
     create_database(server_url, str(conninfo_to_dict(empty_url)["dbname"]))
+
+    with connect_as_login(empty_url) as connection:
+        assert connection.execute("SELECT answer FROM kept").fetchone() == (42,)
 
 
 # Proxies
