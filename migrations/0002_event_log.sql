@@ -401,7 +401,17 @@ BEGIN
     END IF;
 
     -- 2. Test every condition of every request against all that is committed.
-    IF cardinality(_condition_requests) > 0 THEN
+    IF EXISTS (
+        -- Most often nothing new stands under the item's first tag, and that is all to be asked.
+        SELECT FROM unnest(_condition_tags, _condition_afters) AS item (tags, after)
+        CROSS JOIN LATERAL (
+            SELECT FROM ledger.event_tag
+            WHERE event_tag.ledger_id = _ledger_id
+              AND event_tag.tag = hashtextextended(split_part(item.tags, U&'\001F', 1), 0)
+              AND event_tag.position > item.after
+            LIMIT 1
+        ) AS newer
+    ) OR '' = ANY (_condition_tags) THEN
         SELECT array_agg(hit.request), array_agg(hit.position)
         INTO _failed_requests, _failed_at
         FROM ledger.matching_v1(
@@ -535,10 +545,13 @@ BEGIN
 
     -- Sorted, so that neighbouring index entries are written together; a tag counts once.
     INSERT INTO ledger.event_tag (ledger_id, tag, position)
-    SELECT DISTINCT _ledger_id, hashtextextended(tag.text, 0), _last + given.place
-    FROM unnest(_event_tags) WITH ORDINALITY AS given (tags, place)
-    CROSS JOIN LATERAL unnest(string_to_array(given.tags, U&'\001F')) AS tag (text)
-    ORDER BY 2, 3;
+    SELECT _ledger_id, tag.hash, tag.position
+    FROM (
+        SELECT DISTINCT hashtextextended(tag.text, 0) AS hash, _last + given.place AS position
+        FROM unnest(_event_tags) WITH ORDINALITY AS given (tags, place)
+        CROSS JOIN LATERAL unnest(string_to_array(given.tags, U&'\001F')) AS tag (text)
+        ORDER BY 1, 2
+    ) AS tag;
 
     INSERT INTO ledger.event_key (ledger_id, key, position)
     SELECT _ledger_id, given.id, _last + given.place

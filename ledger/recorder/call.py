@@ -5,8 +5,9 @@ adapter would cost as much as the database does. Formats are PostgreSQL's own (a
 timestamptz_send). Read next: `migrations/0002_event_log.sql`, then `ledger/recorder/writer.py`.
 """
 
+import select
 import struct
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from typing import Final
@@ -70,8 +71,16 @@ class AppendCall:
         self._ledger_id = ledger_id.to_bytes(4, "big")
         self._completed(connection.pgconn.prepare(_STATEMENT, APPEND, _TYPES))
 
-    def run(self, batch: Sequence[Prepared], gate_at: datetime | None) -> list[bytes]:
-        """Append a batch in one transaction; an answer for each request, in order."""
+    def run(
+        self,
+        batch: Sequence[Prepared],
+        gate_at: datetime | None,
+        meanwhile: Callable[[], None],
+    ) -> list[bytes]:
+        """Append a batch in one transaction; an answer for each request, in order.
+
+        `meanwhile` is called once the database works on it, and may not fail.
+        """
         parameters = [
             self._ledger_id,
             None if gate_at is None else _instant(gate_at),
@@ -81,16 +90,34 @@ class AppendCall:
             *_conditions(batch),
         ]
         formats = [_BINARY] * len(parameters)
-        result = self._connection.pgconn.exec_prepared(
+        pgconn = self._connection.pgconn
+        pgconn.send_query_prepared(
             _STATEMENT,
             parameters,  # type: ignore[arg-type]  # libpq takes None as NULL; the stub forgets it
             formats,
             _BINARY,
         )
+        while pgconn.flush():
+            self._wait_for(select.POLLIN | select.POLLOUT)
+        meanwhile()
+        while pgconn.is_busy():
+            self._wait_for(select.POLLIN)
+        result = pgconn.get_result()
+        assert result, "whatever was sent has a result"
+        while pgconn.get_result():
+            """Until nothing is left, or the connection takes no other command."""
         self._completed(result)
         answers = sorted(_elements(result.get_value(0, 0) or b""))
         assert len(answers) == len(batch), "append_v1 answers every request once"
         return answers
+
+    def _wait_for(self, happenings: int) -> None:
+        """Wait for the socket: other threads run meanwhile, which libpq's own waiting forbids."""
+        pgconn = self._connection.pgconn
+        socket = select.poll()
+        socket.register(pgconn.socket, happenings)
+        if any(happened != select.POLLOUT for _, happened in socket.poll()):
+            pgconn.consume_input()
 
     def _completed(self, result: pq.abc.PGresult) -> None:
         if result.status not in (pq.ExecStatus.TUPLES_OK, pq.ExecStatus.COMMAND_OK):

@@ -7,7 +7,7 @@ Read next: `ledger/recorder/writer.py`.
 """
 
 import secrets
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Final
 
@@ -84,10 +84,15 @@ class Session:
         row = self._connection.execute(CLOCK_LIMIT, (self._ledger_id,)).fetchone()
         return None if row is None else float(row[0])
 
-    def append(self, batch: Sequence[Prepared], gate_at: datetime | None) -> list[bytes]:
-        """Commit a batch; OutcomeUnknown when a standby that must have it may not."""
+    def append(
+        self, batch: Sequence[Prepared], gate_at: datetime | None, meanwhile: Callable[[], None]
+    ) -> list[bytes]:
+        """Commit a batch; OutcomeUnknown when a standby that must have it may not.
+
+        `meanwhile` is called while the database works.
+        """
         self._in_doubt = False
-        answers = self._call.run(batch, gate_at)
+        answers = self._call.run(batch, gate_at, meanwhile)
         if self._in_doubt:
             raise OutcomeUnknown(
                 "committed here, but the wait for the standby was cut short; retry under the same "

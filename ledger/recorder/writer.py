@@ -106,6 +106,7 @@ class GroupCommit:
         self._closing = False
         # Owned by whoever is writing: the thread, or a caller who found it idle.
         self._backlog: deque[Waiting] = deque()
+        self._answered: list[tuple[Waiting, Answer]] = []  # not yet handed over
         self._session: Session | None = None
         self._clock: WatchedClock | None = None
         self._time_confirmed = False
@@ -127,6 +128,7 @@ class GroupCommit:
         try:
             self._write([Waiting(request, submission, 0)])
         finally:
+            self._hand_over()
             with self._lock:
                 self._writing = False
                 if self._arrived or self._backlog or self._closing:
@@ -184,6 +186,8 @@ class GroupCommit:
 
     def _next_batch(self) -> list[Waiting]:
         """Whatever waits and may share a transaction, in order of arrival; empty: closed."""
+        if not (self._arrived or self._backlog):
+            self._hand_over()
         with self._lock:
             self._writing = self._writing and not self._thread_writes
             while self._writing or not (self._arrived or self._backlog or self._closing):
@@ -212,7 +216,7 @@ class GroupCommit:
         return chosen
 
     def _write(self, batch: list[Waiting]) -> None:
-        """Commit a batch and answer it."""
+        """Commit a batch and answer it; what was committed is handed over with the next one."""
         try:
             session = self._open_session()
             answers = self._append(session, [one.prepared for one in batch])
@@ -224,23 +228,28 @@ class GroupCommit:
             else:
                 self._isolate(batch, error)
         else:
-            for one, answer in zip(batch, answers, strict=True):
-                one.answer(answer)
+            self._answered += zip(batch, answers, strict=True)
+
+    def _hand_over(self) -> None:
+        """Let go whoever was answered: beside the next call, for waking many takes as long."""
+        answered, self._answered = self._answered, []
+        for one, answer in answered:
+            one.answer(answer)
 
     def _append(self, session: Session, requests: list[Prepared]) -> list[bytes]:
         """One call; where the clocks disagree, only an operator's confirmation lets it pass."""
         if self._simulated or self._clock is None:
-            return session.append(requests, None)
+            return session.append(requests, None, self._hand_over)
         if self._time_confirmed:
             self._clock.confirm()
         gate_at = self._clock.now()
         try:
-            answers = session.append(requests, gate_at)
+            answers = session.append(requests, gate_at, self._hand_over)
         except psycopg.Error as error:
             if error.sqlstate != CLOCKS_DISAGREE:
                 raise
             if self._time_confirmed:
-                return session.append(requests, None)
+                return session.append(requests, None, self._hand_over)
             raise ClockJumped(
                 f"the clocks disagree beyond the limit: {error.diag.message_primary}; correct "
                 "them, or confirm the time"
@@ -294,6 +303,7 @@ class GroupCommit:
         """The session, opened again when it was lost between two calls."""
         if self._session and not self._session.lost:
             return self._session
+        self._hand_over()  # opening takes its time
         if self._session:
             predecessor = self._session.fence
             self._session.close()
