@@ -93,7 +93,7 @@ class AppendCall:
         pgconn = self._connection.pgconn
         pgconn.send_query_prepared(
             _STATEMENT,
-            parameters,  # type: ignore[arg-type]  # libpq takes None as NULL; the stub forgets it
+            parameters,
             formats,
             _BINARY,
         )
