@@ -56,6 +56,14 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         bool,
         Meta(description="Whether anyone may read entry bundles of the verifiable log"),
     ] = False
+    log_origin: Annotated[
+        str,
+        Meta(
+            pattern=r"^[A-Za-z0-9._:/-]{1,120}$",
+            description="First part of the log's name, fixed with its first key; `/LEDGER_NAME` "
+            "follows. A host and path of yours: `example.org/ledger`",
+        ),
+    ] = "localhost/ledger"
     log_dir: Annotated[
         str,
         Meta(

@@ -34,6 +34,7 @@ CalendarId = NewType("CalendarId", str)
 AccessId = NewType("AccessId", str)
 ImportId = NewType("ImportId", str)
 RulesId = NewType("RulesId", str)
+LogId = NewType("LogId", str)
 EventId = NewType("EventId", str)
 
 Instant = Annotated[datetime, msgspec.Meta(tz=True)]
@@ -54,6 +55,7 @@ TAG_PREFIXES: Final[dict[object, str]] = {
     AccessId: "access",
     ImportId: "import",
     RulesId: "rules",
+    LogId: "log",
 }
 
 CODE_PATTERN: Final = r"^[A-Za-z0-9][A-Za-z0-9_-]{0,39}$"

@@ -1,10 +1,10 @@
-"""The ledger's own facts: its creation, its clock, its outages, access, and imports."""
+"""The ledger's own facts: its creation, its clock, its outages, access, imports, its log's keys."""
 
 from datetime import datetime
 from typing import ClassVar, Literal
 
 from ledger.events.fact import Fact
-from ledger.vocabulary import AccessId, CalendarId, ImportId, PersonId, UnitId
+from ledger.vocabulary import AccessId, CalendarId, ImportId, LogId, PersonId, UnitId
 
 
 class LedgerCreated(Fact, frozen=True, kw_only=True):
@@ -77,3 +77,13 @@ class ImportCommitted(Fact, frozen=True, kw_only=True):
     file_sha256: str
     file_kind: str
     rows: int
+
+
+class KeyRotated(Fact, frozen=True, kw_only=True):
+    """The verifiable log changed its key: both sign (`begun`), or the newer alone (`finished`)."""
+
+    TOPIC: ClassVar[str] = "key.rotated"
+    log: LogId
+    stage: Literal["begun", "finished"]
+    older: str
+    newer: str
