@@ -17,8 +17,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
-from ledger.errors import Conflict, LedgerError
-from ledger.sealing.note import NoteError, SigningKey, VerifierKey
+from ledger.errors import Conflict, LedgerError, NoteError
+from ledger.sealing.note import SigningKey, VerifierKey
+from ledger.sealing.receipt import key_name
 
 KEYS_MAX: Final = 2
 """One key signs, or two during a rotation."""
@@ -154,7 +155,7 @@ class ReceiptsKey:
 
     def signing(self, origin: str) -> SigningKey:
         """The key of the log with this origin."""
-        name = f"{origin}/receipts"
+        name = key_name(origin)
         if not self.path.exists():
             _make(self.path, [SigningKey.generate(name)])
         (key,) = _read_keys(self.path, 1)
