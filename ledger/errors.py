@@ -159,6 +159,24 @@ class ClockJumped(LogStopped):
     code = "clock-jumped"
 
 
+class ProofError(LedgerError):
+    """The proof does not hold; do not accept what it was to prove, and keep it as evidence."""
+
+    code = "proof-invalid"
+
+
+class NoteError(LedgerError):
+    """The signed text is malformed or not signed by a key you trust; do not accept it."""
+
+    code = "note-invalid"
+
+
+class TileError(LedgerError):
+    """A tile or entry bundle is not what its path says; fetch it again, or report its keeper."""
+
+    code = "tile-invalid"
+
+
 class BadSetting(LedgerError):
     """A LEDGER_* variable is unknown or not acceptable; the message names it and what it takes."""
 
