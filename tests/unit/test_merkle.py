@@ -14,6 +14,7 @@ from ledger.merkle import (
     EMPTY_ROOT,
     CompactRange,
     ProofError,
+    Subtree,
     consistency_nodes,
     consistency_proof,
     inclusion_nodes,
@@ -171,24 +172,26 @@ def test_sizes_between_which_nothing_can_be_shown_are_refused(first: int, second
         consistency_nodes(first, second)
 
 
-def subtree(level: int, index: int) -> bytes:
-    """Hashes of the published inputs' tree."""
-    leaves = [leaf_hash(entry) for entry in INPUTS]
-    return root_of(leaves[index << level : index + 1 << level])
+def subtrees_of(leaves: list[bytes]) -> Subtree:
+    """What a holder of these leaves answers."""
+    return lambda level, index: root_of(leaves[index << level : index + 1 << level])
+
+
+LEAVES = [leaf_hash(entry) for entry in INPUTS]
+subtree = subtrees_of(LEAVES)
 
 
 def test_a_proof_for_one_place_proves_no_other() -> None:
     """A proof moved to another index, size or leaf fails, whichever it is."""
-    leaves = [leaf_hash(entry) for entry in INPUTS]
-    for size in range(1, len(leaves) + 1):
-        root = root_of(leaves[:size])
+    for size in range(1, len(LEAVES) + 1):
+        root = root_of(LEAVES[:size])
         for index in range(size):
             proof = inclusion_proof(index, size, subtree)
-            verify_inclusion(index, size, leaves[index], proof, root)
+            verify_inclusion(index, size, LEAVES[index], proof, root)
             for other in range(size + 2):
                 if other != index:
                     with pytest.raises(ProofError):
-                        verify_inclusion(other, size, leaves[index], proof, root)
+                        verify_inclusion(other, size, LEAVES[index], proof, root)
             with pytest.raises(ProofError):
                 verify_inclusion(index, size, leaf_hash(b"another"), proof, root)
 
@@ -208,19 +211,18 @@ def test_a_repeated_last_leaf_is_another_tree() -> None:
 
 
 def test_a_log_that_was_changed_is_not_consistent() -> None:
-    """Editing any entry below the first size breaks the proof between the two sizes."""
-    leaves = [leaf_hash(entry) for entry in INPUTS]
-    root = root_of(leaves)
-    for first in range(1, len(leaves)):
-        proof = consistency_proof(first, len(leaves), subtree)
-        verify_consistency(first, len(leaves), root_of(leaves[:first]), root, proof)
+    """No proof, old or made anew, leads from a kept root to a log with an earlier entry edited."""
+    for first in range(1, len(LEAVES)):
+        kept = root_of(LEAVES[:first])
+        proof = consistency_proof(first, len(LEAVES), subtree)
+        verify_consistency(first, len(LEAVES), kept, root_of(LEAVES), proof)
         for edited in range(first):
-            other = [*leaves]
+            other = [*LEAVES]
             other[edited] = leaf_hash(b"edited")
-            with pytest.raises(ProofError, match="does not begin with"):
-                verify_consistency(
-                    first, len(leaves), root_of(other[:first]), root_of(other), proof
-                )
+            anew = consistency_proof(first, len(other), subtrees_of(other))
+            for one in (proof, anew):
+                with pytest.raises(ProofError, match="does not begin with"):
+                    verify_consistency(first, len(other), kept, root_of(other), one)
 
 
 @pytest.mark.parametrize("hashes", [[b""], [b"x" * 31], [b"x" * 33]])
