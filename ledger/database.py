@@ -1,6 +1,6 @@
 """Where the ledger lives: connections to PostgreSQL, each in the role that its work needs.
 
-The program logs in once, as a user who may take the four roles of migrations/0001_roles.sql, and
+The program logs in once, as a user who may take the five roles of migrations/0001_roles.sql, and
 every connection takes one at its start: whoever writes the log cannot alter views, whoever
 projects cannot write the log. Sessions matter (roles, LISTEN, leader locks, prepared statements),
 so a proxy that shares them between clients is detected and refused.
@@ -39,6 +39,7 @@ class Role(StrEnum):
     OWNER = "ledger_owner"
     WRITER = "ledger_writer"
     PROJECTOR = "ledger_projector"
+    SEALER = "ledger_sealer"
     READER = "ledger_reader"
 
 

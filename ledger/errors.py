@@ -237,6 +237,12 @@ class ProjectorLeading(LedgerError):
     code = "projector-leading"
 
 
+class SealerLeading(LedgerError):
+    """Another process already seals this ledger; let it, or stop it first."""
+
+    code = "sealer-leading"
+
+
 class LeadershipLost(LedgerError):
     """Another projector took over this ledger, so nothing more was saved here; start again."""
 

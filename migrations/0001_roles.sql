@@ -6,7 +6,9 @@ DO $$
 DECLARE
     wanted text;
 BEGIN
-    FOREACH wanted IN ARRAY ARRAY['ledger_owner', 'ledger_writer', 'ledger_projector', 'ledger_reader']
+    FOREACH wanted IN ARRAY ARRAY[
+        'ledger_owner', 'ledger_writer', 'ledger_projector', 'ledger_sealer', 'ledger_reader'
+    ]
     LOOP
         BEGIN
             IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = wanted) THEN

@@ -18,7 +18,9 @@ CREATE TABLE ledger.head (
     position    bigint      NOT NULL DEFAULT 0,
     recorded_at timestamptz,
     simulated   boolean     NOT NULL,
-    clock_limit interval    NOT NULL DEFAULT '5 minutes'
+    clock_limit interval    NOT NULL DEFAULT '5 minutes',
+    -- Why nothing may be recorded until the owner has looked; see 0006_sealing.sql.
+    stopped     text
 ) WITH (fillfactor = 10, autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 10000);
 
 -- `entry` is the line that is hashed and exported; `type` and `tags` are copies for the indexes.
@@ -326,7 +328,7 @@ END $$;
 --                       is where the fact stands that forbids it)
 --   5 time not allowed  nothing (a simulated time before the head's)
 -- SQLSTATEs: LG001 no such ledger, LG002 clocks disagree, LG003 times given to a real ledger or
--- not to a simulated one, LG004 a body is not a JSON object.
+-- not to a simulated one, LG004 a body is not a JSON object, LG005 the ledger was stopped.
 CREATE FUNCTION ledger.append_v1(
     _ledger_id            int,
     _gate_at              timestamptz,
@@ -356,6 +358,7 @@ DECLARE
     _previous_at     timestamptz;  -- of the last event of a simulated ledger
     _simulated       boolean;
     _clock_limit     interval;
+    _stopped         text;
     _stamp           text;
     _failed_requests int[];
     _failed_at       bigint[];
@@ -370,11 +373,14 @@ BEGIN
             THEN greatest(head.recorded_at, _request_times[cardinality(_request_times)])
             ELSE greatest(head.recorded_at + interval '1 microsecond', clock_timestamp()) END
     WHERE head.ledger_id = _ledger_id
-    RETURNING head.position - _count, head.recorded_at, head.simulated, head.clock_limit
-    INTO _last, _recorded_at, _simulated, _clock_limit;
+    RETURNING head.position - _count, head.recorded_at, head.simulated, head.clock_limit, head.stopped
+    INTO _last, _recorded_at, _simulated, _clock_limit, _stopped;
 
     IF NOT FOUND THEN
         RAISE EXCEPTION USING ERRCODE = 'LG001', MESSAGE = format('no ledger %s', _ledger_id);
+    END IF;
+    IF _stopped IS NOT NULL THEN
+        RAISE EXCEPTION USING ERRCODE = 'LG005', MESSAGE = _stopped;
     END IF;
     IF _simulated <> (_request_times IS NOT NULL) THEN
         RAISE EXCEPTION USING ERRCODE = 'LG003',

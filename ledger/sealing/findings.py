@@ -1,0 +1,81 @@
+"""What can be wrong between a log and its database, said so that an operator knows what to do.
+
+The first word names the case: ROLLBACK (the database ends before what was signed), FORK (it goes
+on, but differently), EDITED (a single row is not what it was). Whoever finds one stops: the sealer
+signs nothing more and stops every writer, a writer records nothing.
+Read next: `ledger/sealing/guard.py`.
+"""
+
+from collections.abc import Callable
+
+from ledger.errors import LogStopped, NotFound, TileError
+from ledger.sealing.folder import LogFolder
+from ledger.sealing.tiles import TileTree
+
+_WAYS_OUT = (
+    "rebuild the database with `ledger restore --from-log {folder}`, or bring the right one back "
+    "and run `ledger log resume`"
+)
+
+
+def rollback(head: int, size: int, folder: LogFolder) -> LogStopped:
+    """The database ends before what was signed."""
+    return LogStopped(
+        f"ROLLBACK: head {head} < checkpoint {size}; the database was set back behind what is "
+        f"signed: {_WAYS_OUT.format(folder=folder.path)}"
+    )
+
+
+def fork(size: int, tree: TileTree | None, leaf_at: Callable[[int], bytes | None]) -> LogStopped:
+    """The rows are not those that were signed; the first that differs is named if tiles tell."""
+    try:
+        position = None if tree is None else first_difference(tree, leaf_at)
+    except (NotFound, TileError):
+        position = None
+    if position is None:
+        return LogStopped(
+            f"FORK at or before {size}: the rows give another root than the one that was sealed "
+            f"for checkpoint {size}, and no tile tells where; {_ways_out()}"
+        )
+    return LogStopped(
+        f"FORK at {position}: from there on the database holds other entries than those sealed "
+        f"up to checkpoint {size}; {_ways_out()}"
+    )
+
+
+def two_roots(size: int, one: str, other: str) -> LogStopped:
+    """Two records of what was sealed contradict each other."""
+    return LogStopped(
+        f"FORK at or before {size}: {one} and {other} name two roots for size {size}; find out "
+        f"which is the log that was published; {_ways_out()}"
+    )
+
+
+def edited(position: int, how: str) -> LogStopped:
+    """A row is not what was recorded there."""
+    return LogStopped(
+        f"EDITED at {position}: {how}; find out who changed the database, put the row back (its "
+        "entry stands in the log's bundle, an export or a backup) and run `ledger log resume`, or "
+        "rebuild the database with `ledger restore --from-log`"
+    )
+
+
+def first_difference(tree: TileTree, leaf_at: Callable[[int], bytes | None]) -> int | None:
+    """The first position whose row is not its leaf, by halving; None when the last one agrees.
+
+    Two histories that have parted do not meet again, for entries name their position and time.
+    """
+    same, differs = 0, tree.size
+    if not tree.size or leaf_at(tree.size) == tree.leaf(tree.size - 1):
+        return None
+    while differs - same > 1:
+        middle = (same + differs) // 2
+        if leaf_at(middle) == tree.leaf(middle - 1):
+            same = middle
+        else:
+            differs = middle
+    return differs
+
+
+def _ways_out() -> str:
+    return _WAYS_OUT.format(folder="DIR")
