@@ -30,6 +30,8 @@ COMMANDS: Final[dict[str, str]] = {
     "timeline": "asking:timeline",
     "export": "exchanging:export",
     "import": "exchanging:import_files",
+    "checkpoint": "sealing:checkpoint",
+    "restore": "sealing:restore",
     "keys": "keys:keys",
     "bench": "measuring:bench",
 }

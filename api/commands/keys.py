@@ -1,10 +1,11 @@
-"""Keys: who may come in at the door of the API."""
+"""Keys: who may come in at the door of the API, and who signs the log (`log_keys.py`)."""
 
 from datetime import timedelta
 
 import rich_click as click
 
 from api.commands import printing
+from api.commands.log_keys import log
 from ledger.vocabulary import AccessId, PersonId, PersonRef, UnitId, UnitRef
 
 AS_JSON = click.option("--json", "as_json", is_flag=True, help="The answer as JSON.")
@@ -13,6 +14,9 @@ AS_JSON = click.option("--json", "as_json", is_flag=True, help="The answer as JS
 @click.group()
 def keys() -> None:
     """The keys of a ledger."""
+
+
+keys.add_command(log)
 
 
 @keys.group()

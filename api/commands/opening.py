@@ -109,10 +109,19 @@ IS_MIGRATED: Final = "SELECT to_regclass('ledger.ledger') IS NOT NULL"
 NAMES: Final = "SELECT name FROM ledger.ledger ORDER BY name"
 
 
-def _find(database: Database, name: str) -> LedgerInfo:
+def ledger_if_any(database: Database, name: str) -> LedgerInfo | None:
+    """The ledger of this name, in a database that may not be migrated yet."""
+    return find_ledger(database, name) if _is_migrated(database) else None
+
+
+def _is_migrated(database: Database) -> bool:
     with connect_as_login(database.url) as connection:
         row = connection.execute(IS_MIGRATED).fetchone()
-    if row is None or not row[0]:
+    return row is not None and bool(row[0])
+
+
+def _find(database: Database, name: str) -> LedgerInfo:
+    if not _is_migrated(database):
         raise NotFound(
             "there is no ledger here yet; begin with `ledger demo`, `ledger import` or "
             "`ledger serve`, or correct LEDGER_HOME or LEDGER_DATABASE_URL"

@@ -103,7 +103,7 @@ def project(environ: dict[str, str], *, follow: bool, as_json: bool) -> None:
     from api.commands.opening import opened  # noqa: PLC0415  (a fast start)
 
     with opened(environ) as ledger:
-        _project(ledger, "projecting")
+        bring_views_up(ledger, "projecting")
         _tell_standings(ledger, as_json=as_json)
         if follow:
             ledger.runner().run()
@@ -119,11 +119,11 @@ def rebuild(environ: dict[str, str], *, as_json: bool) -> None:
 
     with opened(environ) as ledger:
         empty_views(ledger.database, ledger.info.ledger_id)
-        _project(ledger, "rebuilding")
+        bring_views_up(ledger, "rebuilding")
         _tell_standings(ledger, as_json=as_json)
 
 
-def _project(ledger: Any, doing: str) -> None:  # noqa: ANN401  (imported only when needed)
+def bring_views_up(ledger: Any, doing: str) -> None:  # noqa: ANN401  (imported only when needed)
     """Catch up, with a bar that looks how far the views have come."""
     import threading  # noqa: PLC0415  (a fast start)
 

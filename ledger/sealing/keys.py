@@ -17,9 +17,13 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
+from ledger.database import Database, Role
 from ledger.errors import Conflict, LedgerError, NoteError
+from ledger.recorder.ledgers import LedgerInfo
+from ledger.sealing.folder import log_folder
 from ledger.sealing.note import SigningKey, VerifierKey
 from ledger.sealing.receipt import key_name
+from ledger.settings import Settings
 
 KEYS_MAX: Final = 2
 """One key signs, or two during a rotation."""
@@ -45,6 +49,37 @@ class LogKeyUnsafe(LedgerError):
 def origin_of(log_origin: str, ledger: str, *, simulated: bool) -> str:
     """The origin of a ledger's log: its name says when its clock was simulated."""
     return f"{log_origin}/simulated/{ledger}" if simulated else f"{log_origin}/{ledger}"
+
+
+SEALED_BEFORE: Final = "SELECT FROM ledger.seal WHERE ledger_id = %s"
+
+
+def log_keys(settings: Settings, ledger: str) -> "LogKeys":
+    """The keys of a ledger's log: in the folder `keys` of LEDGER_HOME."""
+    return LogKeys(Path(settings.home) / "keys", ledger)
+
+
+def receipts_key(settings: Settings, ledger: str) -> "ReceiptsKey":
+    """The key of a ledger's receipts: beside the log's."""
+    return ReceiptsKey(Path(settings.home) / "keys", ledger)
+
+
+def ensured_keys(database: Database, info: LedgerInfo, settings: Settings) -> "LogKeys":
+    """The keys of a ledger that is about to be sealed, made at its first start.
+
+    `LogKeyMissing` when it was sealed before, here or by somebody else on this database.
+    """
+    keys = log_keys(settings, info.name)
+    origin = origin_of(settings.log_origin, info.name, simulated=info.simulated)
+    keys.ensure(origin, sealed_before=was_sealed(database, info, settings))
+    return keys
+
+
+def was_sealed(database: Database, info: LedgerInfo, settings: Settings) -> bool:
+    """Whether a checkpoint or a seal of this ledger exists, so that its key cannot be a new one."""
+    with database.pooled(Role.READER) as connection:
+        seal = connection.execute(SEALED_BEFORE, (info.ledger_id,)).fetchone()
+    return seal is not None or log_folder(settings, info.name).latest() is not None
 
 
 class LogKeys:
@@ -85,8 +120,10 @@ class LogKeys:
         """The log's name, which all its keys bear."""
         return self.signing()[0].name
 
-    def new(self, origin: str) -> SigningKey:
-        """Make the first key; `Conflict` when there is one."""
+    def new(self, origin: str, *, sealed_before: bool) -> SigningKey:
+        """Make the first key; `Conflict` when there is one, `LogKeyMissing` when one was lost."""
+        if not self.exist() and sealed_before:
+            raise self._missing()
         if not _make(self.path, [SigningKey.generate(origin)]):
             raise Conflict(
                 f"{self.path} holds the log's key already; show it with `ledger keys log show`, "

@@ -46,7 +46,7 @@ def test_a_new_key_is_its_owners_alone(keys: LogKeys) -> None:
     """File 0600 in a folder 0700, whatever the umask; nothing else is left beside it."""
     before = os.umask(0)
     try:
-        made = keys.new(ORIGIN)
+        made = keys.new(ORIGIN, sealed_before=False)
     finally:
         os.umask(before)
 
@@ -58,10 +58,10 @@ def test_a_new_key_is_its_owners_alone(keys: LogKeys) -> None:
 
 def test_the_first_key_is_made_once(keys: LogKeys) -> None:
     """Asked for again, `new` refuses and names the file, and the key stays as it was."""
-    made = keys.new(ORIGIN)
+    made = keys.new(ORIGIN, sealed_before=False)
 
     with pytest.raises(Conflict, match=r"log-main\.key"):
-        keys.new(ORIGIN)
+        keys.new(ORIGIN, sealed_before=False)
 
     assert keys.verifiers() == [made.verifier]
 
@@ -78,6 +78,8 @@ def test_a_lost_key_is_never_replaced_in_silence(keys: LogKeys) -> None:
     """Where a checkpoint exists a start without the key fails, and makes none."""
     with pytest.raises(LogKeyMissing, match=str(keys.path)):
         keys.ensure(ORIGIN, sealed_before=True)
+    with pytest.raises(LogKeyMissing, match=str(keys.path)):
+        keys.new(ORIGIN, sealed_before=True)
 
     assert not keys.exist()
 
@@ -94,7 +96,7 @@ def test_the_first_start_makes_a_key_and_the_next_keeps_it(keys: LogKeys) -> Non
 
 def test_a_key_of_another_log_is_refused(keys: LogKeys) -> None:
     """The origin was fixed with the key: a start under another name stops and names both."""
-    keys.new(ORIGIN)
+    keys.new(ORIGIN, sealed_before=False)
 
     with pytest.raises(LogKeyUnsafe, match=r"example\.org/ledger/main.*example\.org/other/main"):
         keys.ensure("example.org/other/main", sealed_before=False)
@@ -131,7 +133,7 @@ def test_threads_that_start_together_make_one_key(tmp_path: Path) -> None:
 @pytest.mark.parametrize("mode", [0o640, 0o604, 0o620, 0o666, 0o610])
 def test_a_key_that_others_may_read_is_refused(keys: LogKeys, mode: int) -> None:
     """The message names the file and the command that mends it; mended, it signs again."""
-    keys.new(ORIGIN)
+    keys.new(ORIGIN, sealed_before=False)
     keys.path.chmod(mode)
 
     with pytest.raises(LogKeyUnsafe, match=f"chmod 600 {keys.path}"):
@@ -143,7 +145,7 @@ def test_a_key_that_others_may_read_is_refused(keys: LogKeys, mode: int) -> None
 
 def test_a_folder_that_others_may_change_is_refused(keys: LogKeys) -> None:
     """Whoever may put files there may put a key of their own there."""
-    keys.new(ORIGIN)
+    keys.new(ORIGIN, sealed_before=False)
     keys.path.parent.chmod(0o770)
 
     with pytest.raises(LogKeyUnsafe, match=f"chmod 700 {keys.path.parent}"):
@@ -153,7 +155,7 @@ def test_a_folder_that_others_may_change_is_refused(keys: LogKeys) -> None:
 @pytest.mark.parametrize("content", ["", "nonsense\n", "PRIVATE+KEY+a+00000000+AAAA\n", "\xff\n"])
 def test_a_damaged_file_is_refused(keys: LogKeys, content: str) -> None:
     """Whatever is wrong, the message names the file and never shows its content."""
-    keys.new(ORIGIN)
+    keys.new(ORIGIN, sealed_before=False)
     keys.path.write_text(content, encoding="latin-1")
 
     with pytest.raises(LogKeyUnsafe, match=str(keys.path)) as refusal:
@@ -164,7 +166,7 @@ def test_a_damaged_file_is_refused(keys: LogKeys, content: str) -> None:
 
 def test_keys_of_two_logs_in_one_file_are_refused(keys: LogKeys) -> None:
     """Nobody rotates to a key whose name is not the origin, not even with an editor."""
-    made = keys.new(ORIGIN)
+    made = keys.new(ORIGIN, sealed_before=False)
     other = SigningKey.generate("example.org/other")
     keys.path.write_text(f"{made.private_text()}\n{other.private_text()}\n")
 
@@ -174,7 +176,7 @@ def test_keys_of_two_logs_in_one_file_are_refused(keys: LogKeys) -> None:
 
 def test_a_third_key_is_refused(keys: LogKeys) -> None:
     """One rotation at a time."""
-    keys.new(ORIGIN)
+    keys.new(ORIGIN, sealed_before=False)
     lines = [SigningKey.generate(ORIGIN).private_text() + "\n" for _ in range(3)]
     keys.path.write_text("".join(lines))
 
@@ -184,7 +186,7 @@ def test_a_third_key_is_refused(keys: LogKeys) -> None:
 
 def test_both_keys_sign_while_a_rotation_lasts(keys: LogKeys) -> None:
     """A note of that time opens with either key alone; one of before and after with its own."""
-    older = keys.new(ORIGIN).verifier
+    older = keys.new(ORIGIN, sealed_before=False).verifier
     before = sign_note("before\n", keys.signing())
     rotated = keys.rotate()
     during = sign_note("during\n", keys.signing())
@@ -202,7 +204,7 @@ def test_both_keys_sign_while_a_rotation_lasts(keys: LogKeys) -> None:
 
 def test_a_rotation_repeated_is_the_same_rotation(keys: LogKeys) -> None:
     """Interrupted after the file was written, the second run finds the keys of the first."""
-    keys.new(ORIGIN)
+    keys.new(ORIGIN, sealed_before=False)
     first = keys.rotate()
 
     assert keys.rotate() == first
@@ -214,7 +216,7 @@ def test_a_rotation_repeated_is_the_same_rotation(keys: LogKeys) -> None:
 
 def test_a_finish_never_takes_the_last_key(keys: LogKeys) -> None:
     """Without a rotation under way there is nothing to finish."""
-    older = keys.new(ORIGIN).verifier
+    older = keys.new(ORIGIN, sealed_before=False).verifier
     keys.finish(older)
 
     assert keys.verifiers() == [older]
@@ -222,7 +224,7 @@ def test_a_finish_never_takes_the_last_key(keys: LogKeys) -> None:
 
 def test_a_rotation_in_another_process_is_noticed(keys: LogKeys) -> None:
     """The sealer of a running service signs with both keys at its next checkpoint."""
-    keys.new(ORIGIN)
+    keys.new(ORIGIN, sealed_before=False)
     serving = LogKeys(keys.path.parent, "main")
     assert len(serving.signing()) == 1
     keys.rotate()
@@ -232,7 +234,7 @@ def test_a_rotation_in_another_process_is_noticed(keys: LogKeys) -> None:
 
 def test_the_gate_signs_with_a_key_of_its_own(keys: LogKeys) -> None:
     """Named after the log's origin, and not the log's key: who takes reports cannot seal."""
-    keys.new(ORIGIN)
+    keys.new(ORIGIN, sealed_before=False)
     receipts = ReceiptsKey(keys.path.parent, "main")
     made = receipts.signing(ORIGIN)
 
