@@ -31,12 +31,16 @@ from ledger.recorder import (
     PostgresRecorder,
     Receipt,
 )
+from ledger.vocabulary import Actor
 
 TRIES_MAX: Final = 3
 """Lost races before a caller is told to read again."""
 
 BOUNDARY_ROUNDS_MAX: Final = 12
 """A boundary follows references (obligation, post, superior ...); one that needs more is a bug."""
+
+FORGOTTEN: Final = b""
+"""The fingerprint of a key that was restored from the log, which does not tell the command."""
 
 
 class Recorded(msgspec.Struct, frozen=True):
@@ -121,7 +125,7 @@ class Log:
             events=tuple(self._encode(draft, context, key) for draft in drafts),
             condition=condition,
             key=key,
-            principal=principal_of(context),
+            principal=principal_of(context.actor),
             fingerprint=fingerprint,
         )
         if not self.simulated:
@@ -144,10 +148,10 @@ class Log:
 
     def done(self, context: Context, key: str, fingerprint: bytes) -> Recorded | None:
         """What the caller recorded under this key before; `KeyReused` if it was something else."""
-        record = self.recorder.lookup_key(principal_of(context), key)
+        record = self.recorder.lookup_key(principal_of(context.actor), key)
         if record is None:
             return None
-        if record.fingerprint != fingerprint:
+        if record.fingerprint not in (FORGOTTEN, fingerprint):
             raise KeyReused
         return Recorded(record.receipts, replayed=True)
 
@@ -167,9 +171,8 @@ def item_of(selector: Selector) -> Item:
     return Item(types=tuple(get_topic(one) for one in selector.types), tags=tuple(selector.tags))
 
 
-def principal_of(context: Context) -> str:
+def principal_of(actor: Actor) -> str:
     """Who a key belongs to: the person, else the system, else the door."""
-    actor = context.actor
     return str(actor.person or actor.system or actor.via)
 
 
