@@ -143,16 +143,18 @@ class Note(msgspec.Struct, frozen=True):
 
 def sign_note(text: str, keys: Sequence[SigningKey]) -> str:
     """The text with a signature line of each key, in their order."""
-    _check_text(spelling.read_text(text, "text to sign", NOTE_BYTES_MAX, NoteError))
+    if not text.endswith("\n"):
+        raise NoteError("A note's text ends in a line feed; it cannot be signed without.")
     named = {(key.name, key.verifier.key_id) for key in keys}
     if not 1 <= len(keys) <= SIGNATURES_MAX or len(named) != len(keys):
         raise NoteError(f"Sign with 1 to {SIGNATURES_MAX} different keys, not with {len(keys)}.")
-    message = text.encode()
+    message = spelling.read_text(text, "text to sign", NOTE_BYTES_MAX, NoteError).encode()
     lines = [
         f"{DASH}{key.name} {spelling.write_bytes(key.verifier.key_id + key.sign(message))}\n"
         for key in keys
     ]
-    return text + "\n" + "".join(lines)
+    note = text + "\n" + "".join(lines)
+    return spelling.read_text(note, "signed note", NOTE_BYTES_MAX, NoteError)
 
 
 def open_note(note: str | bytes, known: Sequence[VerifierKey]) -> Note:
@@ -197,11 +199,6 @@ def _split_key(text: str, what: str) -> tuple[str, str, bytes]:
     if content[:1] != ED25519 or len(content) != 1 + KEY_BYTES:
         raise NoteError(f"The {what} is not an Ed25519 key of the form name+id+base64.")
     return name, key_id, content[1:]
-
-
-def _check_text(text: str) -> None:
-    if not text.endswith("\n"):
-        raise NoteError("A note's text ends in a line feed; it cannot be signed without.")
 
 
 def _split_note(note: str) -> tuple[str, list[str]]:
