@@ -12,7 +12,7 @@ from typing import Final
 from api.demo.network import Network, OutletPlan, post_of
 from api.demo.scales import Scale
 from api.demo.story import Act, midnight
-from ledger.decisions.calendar import SetLocalDay
+from ledger.decisions.calendar import UNITS_MAX, SetLocalDay
 from ledger.decisions.organisation.acting import AppointActing
 from ledger.decisions.organisation.delegations import AcceptDelegation, GrantDelegation
 from ledger.decisions.organisation.holders import AppointHolder, RelieveHolder
@@ -33,7 +33,6 @@ SUSPENSION_SHARE: Final = 0.008
 
 HOUR: Final = timedelta(hours=1)
 DAY: Final = timedelta(days=1)
-LOCAL_DAY_UNITS_MAX: Final = 200
 
 TYPHOONS: Final = (
     (date(2026, 7, 17), "B44", "粤防〔2026〕23号"),
@@ -175,7 +174,7 @@ def _typhoon(
         and plan.opened_on < scale.first_day
         and network.parents[plan.unit] in below
     ]
-    for place in range(0, len(struck), LOCAL_DAY_UNITS_MAX):
-        units = tuple(struck[place : place + LOCAL_DAY_UNITS_MAX])
+    for place in range(0, len(struck), UNITS_MAX):
+        units = tuple(struck[place : place + UNITS_MAX])
         stop = SetLocalDay(units=units, day=day, working=False, document=document)
         yield Act(at=midnight(day) + 6 * HOUR, do=stop)

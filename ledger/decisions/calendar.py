@@ -26,8 +26,11 @@ from ledger.model.duty_limits import date_problems
 from ledger.model.history import History, about
 from ledger.vocabulary import Instant, PostRef, Power, UnitId
 
-UNITS_MAX: Final = 200
-"""Units in one declaration; more are declared in parts, under the same document."""
+UNITS_MAX: Final = 120
+"""Units in one declaration; more are declared in parts, under the same document.
+
+Each is named by two tags, and an event has 256 at most.
+"""
 
 STOP_DAYS_MAX: Final = 366
 

@@ -5,10 +5,14 @@ from datetime import date
 import pytest
 
 from ledger.decisions import duties
-from ledger.decisions.calendar import DeclareForceMajeure, SetLocalDay
+from ledger.decisions.calendar import UNITS_MAX, DeclareForceMajeure, SetLocalDay
+from ledger.entry import Draft, tags_of
 from ledger.errors import Conflict, Invalid, NotAllowed, NotFound
+from ledger.events.calendar import CalendarLocalDaySet
 from ledger.events.duties import DueRule, FormField
+from ledger.events.platform import ForceMajeureDeclared
 from ledger.model.periods import period_of
+from ledger.recorder.requests import TAGS_MAX
 from ledger.vocabulary import Cadence, Level, Reason, Stage, UnitKind
 from tests.timekeeping import World, duty, form, wall
 
@@ -238,6 +242,18 @@ def test_stop_work_order_has_a_document_units_and_an_end(world: World) -> None:
     )
     with pytest.raises(NotFound, match="unit"):
         world.operator(unknown)
+
+
+def test_what_one_declaration_may_list_fits_one_entry() -> None:
+    """Every unit is named by two tags, so the limit of units is below half that of tags."""
+    units = tuple(f"U{number}" for number in range(UNITS_MAX))
+    for fact in (
+        CalendarLocalDaySet(
+            calendar="CN", units=units, day=date(2026, 4, 8), working=False, document="1"
+        ),
+        ForceMajeureDeclared(units=units, document="1"),
+    ):
+        assert len(tags_of(Draft(fact=fact))) <= TAGS_MAX
 
 
 def test_dates_out_of_reason_are_refused(world: World) -> None:
