@@ -88,7 +88,7 @@ class Bulk:
         `recorded_at` (default: when received) is told to simulated ledgers only.
         """
         try:
-            drafts = command.decide(self.history, context)
+            drafts = command.decided(self.history, context)
         except GateRefused as refusal:
             # A refused attempt is a fact of its own; it is recorded, and still refused.
             self.record(refusal.drafts, context, recorded_at=recorded_at)

@@ -163,5 +163,6 @@ def envelope_of(draft: Draft, context: Context, key: str | None = None) -> Envel
 def tags_of(draft: Draft) -> list[str]:
     """Every entity that the draft concerns, each once."""
     tags = draft.fact.tags()
-    tags.extend(tag for tag in draft.extra_tags if tag not in tags)
+    named = (f"attachment:{one.sha256}" for one in draft.evidence)
+    tags.extend(tag for tag in (*draft.extra_tags, *named) if tag not in tags)
     return tags

@@ -79,7 +79,7 @@ class Log:
         for _ in range(TRIES_MAX):
             history, boundary, head = self.read_boundary(command)
             try:
-                drafts = command.decide(history, context)
+                drafts = command.decided(history, context)
             except GateRefused as refusal:
                 # A refused attempt is a fact of its own; it is recorded, and still refused.
                 self._append(list(refusal.drafts), context, None, None)
@@ -98,7 +98,7 @@ class Log:
         head: int | None = None
         history = History()
         for _ in range(BOUNDARY_ROUNDS_MAX):
-            asked = [one for one in command.boundary(history) if one not in known]
+            asked = [one for one in command.reads(history) if one not in known]
             if not asked:
                 return history, known, head or 0
             response = self._store.read(asked)

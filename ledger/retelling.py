@@ -29,7 +29,7 @@ class Retelling:
     ) -> tuple[Event, ...]:
         """Decide and buffer, as `Bulk.execute`; the clock hears of the facts."""
         try:
-            drafts = command.decide(self.history, context)
+            drafts = command.decided(self.history, context)
         except GateRefused as refusal:
             self.record(refusal.drafts, context, recorded_at=recorded_at)
             raise

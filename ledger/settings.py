@@ -16,6 +16,7 @@ import msgspec
 from msgspec import Meta
 
 from ledger.errors import BadSetting
+from ledger.media_types import MEDIA_TYPES
 
 PREFIX = "LEDGER_"
 # Docker and systemd hand secrets over as files: LEDGER_DATABASE_URL_FILE names one.
@@ -70,6 +71,19 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
             description="Folder outside the database for signed checkpoints; empty: in LEDGER_HOME"
         ),
     ] = ""
+    attachments_dir: Annotated[
+        str, Meta(description="Folder of attachments, encrypted; empty: in LEDGER_HOME")
+    ] = ""
+    attachment_bytes_max: Annotated[
+        int, Meta(ge=1, le=2**40, description="Largest attachment, in bytes")
+    ] = 26_214_400
+    attachment_types: Annotated[
+        str,
+        Meta(
+            pattern=r"^[a-z]+/[a-z0-9.+-]+(,[a-z]+/[a-z0-9.+-]+)*$",
+            description="Media types of attachments that are taken, with commas between them",
+        ),
+    ] = ",".join(MEDIA_TYPES)
 
 
 def load(environ: Mapping[str, str]) -> Settings:

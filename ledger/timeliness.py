@@ -88,7 +88,7 @@ def assess(history: History, obligation: Obligation, moment: Moment, rules: Rule
     steps += weighed.steps
     due = steps[-1].due
     unexpected = _not_expected(obligation, asked)
-    first, late_move = _first_valid(obligation.submissions, due)
+    first, late_move = _first_valid(known, due)
     base = Assessment(
         outcome=Outcome.PENDING,
         expected=unexpected is None and not weighed.exempt,
@@ -101,7 +101,7 @@ def assess(history: History, obligation: Obligation, moment: Moment, rules: Rule
         reliefs=weighed.views,
         late_channel_until=_channel_end(known, due),
         correction_overdue=first is not None and _correction_overdue(first[1], moment.instant),
-        flags=_flags(first[1] if first else None, due),
+        flags=_flags(first, due),
     )
     judged = _judge(known, base, weighed, provisional=provisional)
     if late_move and judged.outcome in (Outcome.LATE, Outcome.MISSED):
@@ -287,21 +287,28 @@ def _channel_end(known: Inquiry, due: datetime) -> datetime:
 # --- R4: what was received ------------------------------------------------------------------
 
 
-def _first_valid(
-    submissions: tuple[Submission, ...], due: datetime
-) -> tuple[tuple[datetime, Submission] | None, bool]:
+def _first_valid(known: Inquiry, due: datetime) -> tuple[tuple[datetime, Submission] | None, bool]:
     """The first valid receipt, and whether it was moved here too late (rulings 56 and 57)."""
-    received = [(_receipt(one, due), one) for one in submissions if one.counts]
+    window = timedelta(minutes=known.rules.upload_window_minutes)
+    submissions = known.obligation.submissions
+    received = [(_receipt(one, due, window), one) for one in submissions if one.counts]
     first = min(received, key=lambda pair: (pair[0], pair[1].position), default=None)
     moved = first is not None and first[1].moved_from is not None and first[0] >= due
     return first, moved
 
 
-def _receipt(one: Submission, due: datetime) -> datetime:
-    """Ratifying or moving a report before the due keeps its receipt; after it, nothing does."""
-    if one.ratified_at is None or one.ratified_at < due:
-        return one.received_at
-    return one.ratified_at
+def _receipt(one: Submission, due: datetime, window: timedelta) -> datetime:
+    """Ratifying or moving a report before the due keeps its receipt; after it, nothing does.
+
+    A report whose files were on their way at the due counts from when the gate knew the hash of
+    the last of them, if it followed within the window (ruling 42).
+    """
+    if one.ratified_at is not None:
+        return one.received_at if one.ratified_at < due else one.ratified_at
+    since = one.uploading_since
+    if since is not None and since < due <= one.received_at < since + window:
+        return since
+    return one.received_at
 
 
 def _correction_overdue(one: Submission, instant: datetime) -> bool:
@@ -312,9 +319,10 @@ def _correction_overdue(one: Submission, instant: datetime) -> bool:
 _CAPACITY_FLAGS: Final = {"support": "by_support_line", "clerk": "by_clerk"}
 
 
-def _flags(one: Submission | None, due: datetime) -> tuple[str, ...]:
-    if one is None:
+def _flags(first: tuple[datetime, Submission] | None, due: datetime) -> tuple[str, ...]:
+    if first is None:
         return ()
+    receipt, one = first
     found = []
     if flag := _CAPACITY_FLAGS.get(one.capacity):
         found.append(flag)
@@ -324,6 +332,8 @@ def _flags(one: Submission | None, due: datetime) -> tuple[str, ...]:
         found.append("imported")
     if one.device_time is not None and one.device_time < due <= one.received_at:
         found.append("device_time_before_due")
+    if receipt == one.uploading_since != one.received_at:
+        found.append("uploading_at_due")
     if one.returns:
         found.append("returned")
     return tuple(found)
@@ -341,6 +351,7 @@ def _basis(
     used.extend(one.event for one in obligation.cancellations)
     for one in obligation.submissions:
         used.extend((one.event, one.ratified_by, one.voided_by, one.withdrawn_by, one.moved_by))
+        used.append(one.upload)
     if first is not None:
         used.extend(back.event for back in first.returns)
     used.extend(one.event for one in obligation.attempts)

@@ -33,6 +33,7 @@ DelegationId = NewType("DelegationId", str)
 CalendarId = NewType("CalendarId", str)
 AccessId = NewType("AccessId", str)
 ImportId = NewType("ImportId", str)
+AttachmentId = NewType("AttachmentId", str)
 RulesId = NewType("RulesId", str)
 LogId = NewType("LogId", str)
 EventId = NewType("EventId", str)
@@ -54,6 +55,7 @@ TAG_PREFIXES: Final[dict[object, str]] = {
     CalendarId: "calendar",
     AccessId: "access",
     ImportId: "import",
+    AttachmentId: "attachment",
     RulesId: "rules",
     LogId: "log",
 }
@@ -159,10 +161,22 @@ class OnBehalfOf(msgspec.Struct, frozen=True, omit_defaults=True):
     person: PersonRef | None = None
 
 
-class Evidence(msgspec.Struct, frozen=True, omit_defaults=True):
-    """An attachment by content hash (SHA-256, hex)."""
+Digest = Annotated[
+    str,
+    msgspec.Meta(
+        pattern=r"^[0-9a-f]{64}$", description="SHA-256 of the content, 64 hexadecimal digits"
+    ),
+]
 
-    sha256: str
+
+class Evidence(msgspec.Struct, frozen=True, omit_defaults=True):
+    """An attachment by content hash (hex).
+
+    A caller names the content's own SHA-256. An entry holds the keyed one, HMAC-SHA256(nonce32,
+    SHA-256): a plain hash would tell a guessable file for ever (docs/attachments.md).
+    """
+
+    sha256: Digest
     media_type: str
     name: Sealed | None = None
 

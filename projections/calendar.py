@@ -22,7 +22,7 @@ RULES: Final = Table("rule_book", RuleBook, key=("rules",))
 
 CALENDARS: Final = DossierProjection(
     "calendars",
-    version=1,
+    version=2,
     shapes={
         "calendar": Shape(CALENDAR),
         "rules": Shape(RULES, to_row=RuleBook, to_dossier=lambda book: book.activated),

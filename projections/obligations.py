@@ -19,5 +19,5 @@ OBLIGATION: Final = Table(
 )
 
 OBLIGATIONS: Final = DossierProjection(
-    "obligations", version=2, shapes={"obligation": Shape(OBLIGATION)}
+    "obligations", version=3, shapes={"obligation": Shape(OBLIGATION)}
 )

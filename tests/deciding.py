@@ -47,7 +47,7 @@ class Deciding:
         known: list[Selector] = []
         history = History()
         for _ in range(ROUNDS_MAX):
-            asked = [one for one in command.boundary(history) if one not in known]
+            asked = [one for one in command.reads(history) if one not in known]
             if not asked:
                 return history
             assert all(one.tags for one in asked), "a selector without tags reads everything"
@@ -80,7 +80,7 @@ class Deciding:
     ) -> list[Draft] | Refused:
         context = self._context(actor, access, fixed=UUID(int=len(self.events)))
         try:
-            return command.decide(history, context)
+            return command.decided(history, context)
         except Refused as refusal:
             return refusal
 

@@ -118,6 +118,8 @@ class Scenario:
             content={"headcount": 12},
             nil_return=bool(more.pop("nil_return", False)),
             discharges=tuple(more.pop("discharges", ())),
+            uploading_since=wall(since) if (since := more.pop("uploading_since", None)) else None,
+            upload=more.pop("upload", None),
         )
         more.setdefault("person", "A")
         more.setdefault("post", "O-head")

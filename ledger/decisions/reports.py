@@ -9,6 +9,7 @@ is a fact too (ruling 48). Read next: `ledger/model/submitting.py`, then `review
 
 import hashlib
 from collections.abc import Iterator
+from datetime import timedelta
 from typing import Any
 
 import msgspec
@@ -22,6 +23,7 @@ from ledger.model import submitting
 from ledger.model.authority import Standing, exercises
 from ledger.model.gate import content_problems
 from ledger.model.history import History
+from ledger.model.naming import last_begun, problems_of_naming
 from ledger.model.obligations import Obligation
 from ledger.vocabulary import (
     Evidence,
@@ -67,12 +69,15 @@ class _Content(_Report, frozen=True, kw_only=True):
     nil_return: bool = False
     evidence: tuple[Evidence, ...] = ()
 
-    def _content_problems(self, history: History, row: Obligation) -> Iterator[FieldProblem]:
+    def _content_problems(
+        self, history: History, context: Context, row: Obligation
+    ) -> Iterator[FieldProblem]:
         if message := submitting.form_problem(history, row, self.form_revision):
             yield FieldProblem("form_revision", message)
         revision = history.form(FormId(row.form)).revision(self.form_revision)
         if revision is not None:
             yield from content_problems(revision, self.content, nil_return=self.nil_return)
+        yield from problems_of_naming(history, context, self.evidence)
 
 
 class SubmitReport(_Content, frozen=True, kw_only=True):
@@ -86,7 +91,9 @@ class SubmitReport(_Content, frozen=True, kw_only=True):
         row = history.obligation(self.obligation)
         submitting.require_owed(row)
         if problems := tuple(self._problems(history, context, row)):
-            attempt = Draft(fact=self._attempt(history, row, problems), evidence=self.evidence)
+            named = any(one.field.startswith("evidence") for one in problems)
+            kept = () if named else self.evidence
+            attempt = Draft(fact=self._attempt(history, row, problems), evidence=kept)
             raise GateRefused(fields=problems, drafts=(attempt,))
         standing = submitting.standing_for(history, context, row, self.by)
         report = ReportId(ReportRef(str(context.new_id())))
@@ -101,10 +108,14 @@ class SubmitReport(_Content, frozen=True, kw_only=True):
         }
         if standing is None:
             return [Draft(fact=r.ReportUnsolicitedReceived(**sent), evidence=self.evidence)]
+        window = timedelta(minutes=history.rules(row.rules).upload_window_minutes)
+        begun = last_begun(history, context, self.evidence, window)
         fact = r.ReportSubmitted(
             **sent,
             capacity=standing.capacity,
             discharges=submitting.also_discharged(history, row),
+            uploading_since=begun.received_at if begun else None,
+            upload=begun.event if begun else None,
         )
         behalf = standing.on_behalf_of(row.post)
         return [Draft(fact=fact, on_behalf_of=behalf, evidence=self.evidence)]
@@ -123,7 +134,7 @@ class SubmitReport(_Content, frozen=True, kw_only=True):
         if last is not None and context.received_at >= (last.until or last.received_at):
             message = "late submission is closed; ask a superior to open it again"
             yield FieldProblem("obligation", message)
-        yield from self._content_problems(history, row)
+        yield from self._content_problems(history, context, row)
 
     def _attempt(
         self, history: History, row: Obligation, problems: tuple[FieldProblem, ...]
@@ -153,7 +164,7 @@ class ResubmitReport(_Content, frozen=True, kw_only=True):
         if not any(one.resubmitted_at is None for one in sent.returns):
             raise Conflict(f"report {self.report!r} was not returned; correct it instead")
         standing = self._standing(history, context, row)
-        if problems := tuple(self._content_problems(history, row)):
+        if problems := tuple(self._content_problems(history, context, row)):
             raise Invalid(fields=problems)
         fact = r.ReportResubmitted(
             report=self.report,
@@ -178,7 +189,7 @@ class CorrectReport(_Content, frozen=True, kw_only=True):
         row = history.obligation(self.obligation)
         submitting.report_of(row, self.report)
         standing = self._standing(history, context, row)
-        if problems := tuple(self._content_problems(history, row)):
+        if problems := tuple(self._content_problems(history, context, row)):
             raise Invalid(fields=problems)
         fact = r.ReportCorrected(
             report=self.report, obligation=row.obligation, content=self.content

@@ -7,6 +7,7 @@ Read next: `fact.py` (what a fact is), then any capability.
 
 from ledger.events import (
     accountability,
+    attachments,
     calendar,
     duties,
     organisation,
@@ -19,6 +20,7 @@ from ledger.events.fact import Fact
 __all__ = [
     "Fact",
     "accountability",
+    "attachments",
     "calendar",
     "duties",
     "organisation",

@@ -5,6 +5,7 @@ from typing import ClassVar
 
 from ledger.events.fact import Fact
 from ledger.vocabulary import (
+    EventId,
     FormRef,
     ObligationId,
     PostRef,
@@ -20,7 +21,8 @@ class ReportSubmitted(Fact, frozen=True, kw_only=True):
     """A report passed the gate for an obligation; `nil_return` says there was nothing (零报告).
 
     `capacity` is how its author acted: `holder`, `acting`, `delegate`, `clerk`, `support` or
-    `superior`; the post that owes stays responsible (rulings 53 and 54).
+    `superior`; the post that owes stays responsible (rulings 53 and 54). `uploading_since` is when
+    the gate knew the hashes of all files that were lately on their way, by event `upload` (42).
     """
 
     TOPIC: ClassVar[str] = "report.submitted"
@@ -33,6 +35,8 @@ class ReportSubmitted(Fact, frozen=True, kw_only=True):
     content: dict[str, FieldValue]
     nil_return: bool = False
     discharges: tuple[ObligationId, ...] = ()
+    uploading_since: datetime | None = None
+    upload: EventId | None = None
 
 
 class ReportSubmissionRefused(Fact, frozen=True, kw_only=True):

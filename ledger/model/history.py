@@ -15,7 +15,7 @@ from ledger.errors import NotFound
 from ledger.events.duties import RuleSetActivated
 from ledger.events.fact import Fact
 from ledger.events.organisation import FactAnnulled
-from ledger.model import calendar, duties, obligations, organisation
+from ledger.model import attachments, calendar, duties, obligations, organisation
 from ledger.model.rules import Rules, rules_from
 from ledger.vocabulary import (
     DutyId,
@@ -40,6 +40,12 @@ class Kind(msgspec.Struct, frozen=True):
     fold: Fold
     facts: frozenset[type[Fact]]
     has_dossier_tag: bool = False
+    hears_all: bool = False
+    """Whether it listens to every fact that carries its tag."""
+
+    def listens_to(self, fact: type[Fact]) -> bool:
+        """Whether the fold wants to hear of facts of this type."""
+        return self.hears_all or fact in self.facts or fact is FactAnnulled
 
     def tag(self, key: str) -> str:
         """The tag under which the entity's dossier is found."""
@@ -72,6 +78,7 @@ KINDS: Final[dict[str, Kind]] = {
         Kind("calendar", calendar.fold_calendar, calendar.CALENDAR_FACTS),
         Kind("rules", fold_rules, frozenset({RuleSetActivated})),
         Kind("obligation", obligations.fold_obligation, obligations.OBLIGATION_FACTS),
+        Kind("attachment", attachments.fold_attachment, frozenset(), hears_all=True),
     )
 }
 
@@ -105,7 +112,7 @@ class History:
         for tag in event.tags:
             prefix, _, key = tag.partition(":")
             kind = KINDS.get(prefix)
-            if kind is None or (fact not in kind.facts and fact is not FactAnnulled):
+            if kind is None or not kind.listens_to(fact):
                 continue
             rows = self.rows[prefix]
             before = rows.get(key)

@@ -40,6 +40,7 @@ class Rules(msgspec.Struct, frozen=True, kw_only=True):
     outage_window_hours: int = 4
     outage_due_time: str = "12:00"
     correction_working_days: int = 3
+    upload_window_minutes: int = 60
     preparing_months: int = 6
     new_months: int = 12
     event: str = ""

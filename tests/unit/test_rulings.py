@@ -627,6 +627,43 @@ RULINGS = [
         cites=("submitted", A_APPOINTED),
     ),
     Ruling(
+        number=42,
+        title="an upload begun before the due, and a report that names it soon after, is in time",
+        story=lambda s: held_by_a(s).submit(
+            "2026-04-08 18:03", uploading_since="2026-04-08 17:58", upload="upload begun"
+        ),
+        outcome="on_time",
+        received="2026-04-08 17:58",
+        flags=("uploading_at_due",),
+        cites=("submitted", "upload begun"),
+    ),
+    Ruling(
+        number=42,
+        title="an upload begun at the due is late, and so is its report",
+        story=lambda s: held_by_a(s).submit(
+            "2026-04-08 18:03", uploading_since="2026-04-08 18:01", upload="upload begun"
+        ),
+        outcome="late",
+        kind="late",
+        received="2026-04-08 18:03",
+        persons=A_DIRECT,
+        path=A_PATH,
+        cites=("submitted", "upload begun", A_APPOINTED),
+    ),
+    Ruling(
+        number=42,
+        title="an upload holds the gate open for an hour, and no longer",
+        story=lambda s: held_by_a(s).submit(
+            "2026-04-08 18:58", uploading_since="2026-04-08 17:58", upload="upload begun"
+        ),
+        outcome="late",
+        kind="late",
+        received="2026-04-08 18:58",
+        persons=A_DIRECT,
+        path=A_PATH,
+        cites=("submitted", "upload begun", A_APPOINTED),
+    ),
+    Ruling(
         number=44,
         title="an offline submission synced two days later is late, with its device's evidence",
         story=lambda s: held_by_a(s).submit("2026-04-10 08:00", device="2026-04-08 16:00"),

@@ -50,6 +50,8 @@ class Submission(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True, 
     form_revision: int = 1
     nil_return: bool = False
     device_time: datetime | None = None
+    uploading_since: datetime | None = None
+    upload: EventId | None = None
     moved_from: ObligationId | None = None
     solicited: bool = True
     ratified_at: datetime | None = None

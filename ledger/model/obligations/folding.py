@@ -83,7 +83,8 @@ def _undecided(one: Relief, annulled: EventId) -> Relief:
 
 
 def _submitted(row: Obligation, fact: r.ReportSubmitted, event: Event, _key: str) -> Obligation:
-    return _add(row, _submission(fact.report, fact.capacity, event, fact))
+    sent = _submission(fact.report, fact.capacity, event, fact)
+    return _add(row, replace(sent, uploading_since=fact.uploading_since, upload=fact.upload))
 
 
 def _unsolicited(

@@ -1,0 +1,284 @@
+"""Attachments: files beside the log, each encrypted under its owner's key, named by a keyed hash.
+
+An entry names a file by `HMAC-SHA256(nonce32, SHA-256 of the content)`. The nonce follows from the
+owner's key and the content, so the same person sending the same file gets the same name, and once
+the key is destroyed nobody can try whether a guessed file is the one. The content is encrypted in
+chunks under a key of its own, derived from the owner's: destroying that erases every file of the
+person, in every backup (docs/attachments.md). A file is written whole, flushed, then renamed.
+Read next: `ledger/uploads.py`, which says when, and what the log is told.
+"""
+
+import hashlib
+import hmac
+import os
+import secrets
+from collections.abc import Iterator
+from enum import Enum
+from pathlib import Path
+from typing import IO, Final
+
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+
+from ledger.errors import Invalid, LedgerError, NotFound, Refused
+from ledger.media_types import HEAD_BYTES
+from ledger.personal_keys import KEY_BYTES, PersonalKeys
+from ledger.vocabulary import AttachmentId
+
+CHUNK_BYTES: Final = 64 * 1024
+TAG_BYTES: Final = 16
+SALT_BYTES: Final = 32
+MAGIC: Final = b"ledger attachment 1\n"
+HEADER_BYTES: Final = len(MAGIC) + SALT_BYTES
+ID_CHARACTERS: Final = 64
+WAITING: Final = "new"
+"""The folder of files that were stored and not yet found to be named."""
+
+_FOR_NAMES: Final = b"ledger attachment names 1"
+_FOR_CONTENT: Final = b"ledger attachment content 1"
+
+
+class AttachmentTooLarge(Refused):
+    """The file is larger than this ledger takes; LEDGER_ATTACHMENT_BYTES_MAX is the limit."""
+
+    code = "attachment-too-large"
+
+
+class AttachmentGone(NotFound):
+    """The content of this attachment was erased; only its entries remain."""
+
+    code = "attachment-erased"
+
+
+class AttachmentMissing(NotFound):
+    """The file of this attachment is not in its folder; tell the operator: `ledger verify`."""
+
+    code = "attachment-missing"
+
+
+class AttachmentAltered(LedgerError):
+    """The file of this attachment was altered; restore it from a backup."""
+
+    code = "attachment-altered"
+
+
+class State(Enum):
+    """What became of the file that an entry names."""
+
+    PRESENT = "present"
+    ERASED = "erased"
+    MISSING = "missing"
+    ALTERED = "altered"
+
+
+class AttachmentStore:
+    """The files of one ledger; any thread, and several processes, may use it."""
+
+    def __init__(self, folder: Path, ledger: str, keys: PersonalKeys) -> None:
+        self.folder = folder / ledger
+        self._ledger = ledger
+        self._keys = keys
+
+    def identify(self, owner: str, sha256: str) -> AttachmentId:
+        """What entries call the file of this content; `PersonErased` when the owner was erased."""
+        return _name_of(self._keys.made_for([owner])[owner], bytes.fromhex(sha256))
+
+    def begin(self, owner: str, attachment: AttachmentId) -> "Incoming":
+        """A file that is being written; nothing of it counts before `keep`."""
+        waiting = self.folder / WAITING
+        waiting.mkdir(parents=True, exist_ok=True, mode=0o700)
+        salt = secrets.token_bytes(SALT_BYTES)
+        key = self._content_key(self._keys.made_for([owner])[owner], attachment, salt)
+        path = waiting / f".part-{attachment}-{secrets.token_hex(8)}"
+        return Incoming(path, key, salt)
+
+    def keep(self, incoming: "Incoming", attachment: AttachmentId, sha256: str) -> int:
+        """Make a written file the attachment's, durably; its size. `Invalid` says what is wrong."""
+        incoming.finish(sha256)
+        target = self.folder / WAITING / attachment
+        incoming.path.rename(target)
+        _flush_folder(target.parent)
+        return incoming.size
+
+    def holds(self, attachment: AttachmentId) -> bool:
+        """Whether there is a file of this name."""
+        return self._path(attachment) is not None
+
+    def read(self, attachment: AttachmentId, owner: str) -> Iterator[bytes]:
+        """The content, each chunk checked before it is given; `size_of` says how long it is."""
+        path = self._path(attachment)
+        if path is None:
+            raise AttachmentMissing
+        key = self._keys.of([owner]).get(owner, b"")
+        if key is None:
+            raise AttachmentGone
+        if not key:
+            raise AttachmentMissing("the key of this attachment's owner is lost; restore the keys")
+        with path.open("rb") as file:
+            header = file.read(HEADER_BYTES)
+            if len(header) != HEADER_BYTES or not header.startswith(MAGIC):
+                raise AttachmentAltered
+            content_key = self._content_key(key, attachment, header[len(MAGIC) :])
+            yield from _opened(file, AESGCM(content_key))
+
+    def size_of(self, attachment: AttachmentId) -> int:
+        """Bytes of the content, as the file's own length tells."""
+        path = self._path(attachment)
+        if path is None:
+            raise AttachmentMissing
+        sealed = path.stat().st_size - HEADER_BYTES
+        return sealed - -(-sealed // (CHUNK_BYTES + TAG_BYTES)) * TAG_BYTES
+
+    def state(self, attachment: AttachmentId, owner: str) -> State:
+        """Whether the file is there and is what its name says; reads it whole."""
+        digest = hashlib.sha256()
+        try:
+            for chunk in self.read(attachment, owner):
+                digest.update(chunk)
+        except AttachmentGone:
+            return State.ERASED
+        except AttachmentMissing:
+            return State.ERASED if self._keys.of([owner]).get(owner, b"") is None else State.MISSING
+        except AttachmentAltered:
+            return State.ALTERED
+        key = self._keys.of([owner]).get(owner)
+        same = key is not None and _name_of(key, digest.digest()) == attachment
+        return State.PRESENT if same else State.ALTERED
+
+    def waiting(self) -> list[AttachmentId]:
+        """The files that were not yet found to be named."""
+        folder = self.folder / WAITING
+        names = (one.name for one in folder.iterdir()) if folder.is_dir() else ()
+        return sorted(AttachmentId(name) for name in names if not name.startswith("."))
+
+    def settle(self, attachment: AttachmentId) -> None:
+        """Move a file that is named to where it stays."""
+        target = self._settled(attachment)
+        target.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        (self.folder / WAITING / attachment).rename(target)
+        _flush_folder(target.parent)
+        _flush_folder(self.folder / WAITING)
+
+    def seen(self, attachment: AttachmentId) -> int:
+        """What tells this file from one of the same name that comes later; 0: there is none."""
+        try:
+            return (self.folder / WAITING / attachment).stat().st_ino
+        except FileNotFoundError:
+            return 0
+
+    def remove_waiting(self, attachment: AttachmentId, seen: int) -> None:
+        """Remove the file that was seen waiting in vain, and none that was sent meanwhile."""
+        path = self.folder / WAITING / attachment
+        aside = path.with_name(f".part-{attachment}-{secrets.token_hex(8)}")
+        try:
+            path.rename(aside)
+        except FileNotFoundError:
+            return
+        if aside.stat().st_ino == seen:
+            aside.unlink()
+        else:
+            aside.rename(path)
+
+    def remove_parts(self, older_than: float) -> None:
+        """Remove what interrupted uploads left before an instant (seconds since the epoch)."""
+        folder = self.folder / WAITING
+        for part in folder.glob(".part-*") if folder.is_dir() else ():
+            if part.stat().st_mtime < older_than:
+                part.unlink(missing_ok=True)
+
+    def _path(self, attachment: AttachmentId) -> Path | None:
+        # Looked for where it goes last: a file that settles meanwhile is found on the second look.
+        waiting = self.folder / WAITING / attachment
+        places = (waiting, self._settled(attachment), waiting)
+        return next((one for one in places if one.is_file()), None)
+
+    def _settled(self, attachment: AttachmentId) -> Path:
+        return self.folder / attachment[:2] / attachment
+
+    def _content_key(self, key: bytes, attachment: AttachmentId, salt: bytes) -> bytes:
+        place = f"\0{self._ledger}\0{attachment}".encode()
+        return HKDF(SHA256(), KEY_BYTES, salt, _FOR_CONTENT + place).derive(key)
+
+
+class Incoming:
+    """One file being written: encrypted as it comes, counted, hashed."""
+
+    def __init__(self, path: Path, key: bytes, salt: bytes) -> None:
+        self.path = path
+        self.size = 0
+        self.head = b""
+        self._digest = hashlib.sha256()
+        self._cipher = AESGCM(key)
+        self._chunks = 0
+        self._pending = bytearray()
+        self._file = os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb")
+        self._file.write(MAGIC + salt)
+
+    def write(self, content: bytes) -> None:
+        """Take in what came next."""
+        self.size += len(content)
+        self._digest.update(content)
+        self.head += content[: HEAD_BYTES - len(self.head)]
+        self._pending += content
+        # The last chunk is known as such only at the end, so one byte at least stays behind.
+        while len(self._pending) > CHUNK_BYTES:
+            self._seal(bytes(self._pending[:CHUNK_BYTES]), is_last=False)
+            del self._pending[:CHUNK_BYTES]
+
+    def finish(self, sha256: str) -> None:
+        """Write the last chunk and flush; `Invalid` when this is not the content of that hash."""
+        if not self.size:
+            raise Invalid.field("body", "is empty; send the file's content")
+        found = self._digest.hexdigest()
+        if found != sha256:
+            message = f"the content's SHA-256 is {found}, not the one in the address; send it again"
+            raise Invalid.field("body", message)
+        self._seal(bytes(self._pending), is_last=True)
+        self._file.flush()
+        os.fsync(self._file.fileno())
+        self._file.close()
+
+    def abandon(self) -> None:
+        """Leave nothing behind, unless it was kept."""
+        self._file.close()
+        self.path.unlink(missing_ok=True)
+
+    def _seal(self, chunk: bytes, *, is_last: bool) -> None:
+        self._file.write(self._cipher.encrypt(_nonce(self._chunks, is_last=is_last), chunk, MAGIC))
+        self._chunks += 1
+
+
+def _opened(file: IO[bytes], cipher: AESGCM) -> Iterator[bytes]:
+    """The chunks of a file, in their order and to the last, or `AttachmentAltered`."""
+    number = 0
+    sealed = file.read(CHUNK_BYTES + TAG_BYTES)
+    while sealed:
+        following = file.read(CHUNK_BYTES + TAG_BYTES)
+        try:
+            yield cipher.decrypt(_nonce(number, is_last=not following), sealed, MAGIC)
+        except InvalidTag:
+            raise AttachmentAltered from None
+        sealed, number = following, number + 1
+    if not number:
+        raise AttachmentAltered
+
+
+def _nonce(number: int, *, is_last: bool) -> bytes:
+    """Counter and end mark, under a key used once: no chunk can be exchanged or cut off."""
+    return number.to_bytes(11, "big") + (b"\1" if is_last else b"\0")
+
+
+def _name_of(key: bytes, digest: bytes) -> AttachmentId:
+    nonce = hmac.digest(HKDF(SHA256(), KEY_BYTES, None, _FOR_NAMES).derive(key), digest, "sha256")
+    return AttachmentId(hmac.digest(nonce, digest, "sha256").hex())
+
+
+def _flush_folder(folder: Path) -> None:
+    """Make a rename durable."""
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
