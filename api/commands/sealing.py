@@ -113,8 +113,10 @@ def restore(
 
     with database_of(environ) as (settings, database):
         name = settings.name
-        own = () if vkeys else log_keys(settings, name).verifiers()
-        known = [*(VerifierKey.parse(vkey) for vkey in vkeys), *own]
+        if vkeys:
+            known = [VerifierKey.parse(vkey) for vkey in vkeys]
+        else:
+            known = _own_keys(log_keys(settings, name))
         with Progress("checking the log") as shown:
             log = CheckedLog(LogFolder(folder), known, name, shown.advance)
         migrate(database)
@@ -134,6 +136,18 @@ def restore(
     click.echo(f"{count:,} facts restored; ledger {name} ends at position {restored.position:,}")
     if not views:
         click.echo("another process projects this ledger; its views follow by themselves", err=True)
+
+
+def _own_keys(keys: Any) -> Any:  # noqa: ANN401  (imported only when needed)
+    """What the log's own key file vouches for."""
+    from ledger.sealing.keys import LogKeyMissing  # noqa: PLC0415  (a fast start)
+
+    try:
+        return keys.verifiers()
+    except LogKeyMissing as error:
+        raise LogKeyMissing(
+            f"{error}; or say which public key you trust: `--vkey`, as it was published"
+        ) from error
 
 
 def _rebuild_views(ledger: Any) -> bool:  # noqa: ANN401  (imported only when needed)
