@@ -1,0 +1,269 @@
+"""The live database, verified whole: rows, indexes, head, and all of it against the sealed log."""
+
+from collections.abc import Iterable, Iterator
+from contextlib import closing
+from datetime import datetime
+from functools import partial
+from typing import Final
+from uuid import UUID
+
+import msgspec
+import psycopg
+
+from ledger.database import Database, Role
+from ledger.errors import Invalid
+from ledger.recorder import LedgerInfo
+from ledger.sealing.tiles import TILE_WIDTH
+from ledger.verifying.judging import Judgement, Uppers
+from ledger.verifying.logs import (
+    Demand,
+    Opened,
+    check_kept,
+    filed_prefix,
+    gather,
+    open_all,
+    verify_log,
+)
+from ledger.verifying.personal import Personal, Reveal
+from ledger.verifying.report import Fault, Report
+from ledger.verifying.rows import Rows, Table, check_rows, extend_runs
+from ledger.verifying.sources import FileMissing, FolderLog
+from ledger.verifying.spreading import spread
+from ledger.verifying.stretches import Differing, parts_of
+from ledger.verifying.tables import check_astray, check_counts, check_keys
+from ledger.verifying.tree import Tree
+
+RUNS_MAX: Final = 10_000
+
+ENDS: Final = """
+SELECT head.position, head.recorded_at, event.recorded_at, seal.size, seal.root
+FROM ledger.head
+LEFT JOIN ledger.event ON event.ledger_id = head.ledger_id AND event.position = head.position
+LEFT JOIN ledger.seal ON seal.ledger_id = head.ledger_id
+WHERE head.ledger_id = %(ledger_id)s
+"""
+KEY_AT: Final = """
+SELECT position FROM ledger.event_key WHERE ledger_id = %(ledger_id)s AND key = %(key)s
+"""
+ERASURES: Final = """
+SELECT position, entry FROM ledger.event
+WHERE ledger_id = %(ledger_id)s AND type = 'personal_key.destroyed' AND position <= %(until)s
+"""
+
+
+class Ends(msgspec.Struct, frozen=True):
+    """Where the ledger ends, as its head says, as its last row says, and as it was sealed."""
+
+    position: int
+    recorded_at: datetime | None
+    last_recorded_at: datetime | None
+    sealed_size: int | None
+    sealed_root: bytes | None
+
+
+class Live(msgspec.Struct, frozen=True):
+    """A ledger in a database, and the folder that it is sealed to."""
+
+    database: Database
+    info: LedgerInfo
+    folder: FolderLog
+
+
+def verify_database(live: Live, demand: Demand, reveal: Reveal | None = None) -> Report:
+    """Verify a ledger's rows against themselves, its log folder and kept checkpoints.
+
+    The folder itself is verified too. `reveal` None: personal values are not looked at.
+    """
+    report = Report(source=f"database, ledger {live.info.name}")
+    note = _newest_note(live.folder)
+    opened = open_all(demand, note, report)
+    with closing(live.database.connect(Role.READER)) as connection:
+        ends = _ends(connection, live.info.ledger_id)
+        report.size = ends.position
+        _check_ends(ends, opened, report)
+        _check_rows(live, demand, opened, ends, connection, report, reveal)
+    if note is not None and opened.newest is not None:
+        _take_over(verify_log(live.folder, demand), report)
+    elif ends.sealed_size:
+        report.blame(
+            None,
+            f"the ledger was sealed up to {ends.sealed_size:,}, and {live.folder.path} holds no "
+            "checkpoint; bring the folder back",
+        )
+    else:
+        report.notes.append("NOT compared with any checkpoint: this ledger was never sealed")
+    return report
+
+
+def _newest_note(folder: FolderLog) -> bytes | None:
+    try:
+        return folder.checkpoint()
+    except FileMissing:
+        return None
+
+
+def _ends(connection: psycopg.Connection, ledger_id: int) -> Ends:
+    row = connection.execute(ENDS, {"ledger_id": ledger_id}).fetchone()
+    assert row is not None, "a ledger has a head"
+    return Ends(*row)
+
+
+def _check_ends(ends: Ends, opened: Opened, report: Report) -> None:
+    """The head agrees with the last row, and is not behind what was signed."""
+    if ends.position and ends.recorded_at != ends.last_recorded_at:
+        report.blame(ends.position, "the head's recorded_at is not that of the last row")
+    newest = opened.newest
+    signed = [(newest.size, "the checkpoint")] if newest is not None else []
+    signed += [(kept.size, note.file) for note, kept in opened.kept]
+    for size, what in signed:
+        if size > ends.position:
+            report.blame(
+                ends.position + 1,
+                f"ROLLBACK: the head stands at {ends.position:,}, and {what} covers {size:,} "
+                "entries; restore with `ledger restore --from-log`",
+            )
+    if newest is not None and newest.size < ends.position:
+        report.notes.append(
+            f"{ends.position - newest.size:,} entries are not under the checkpoint yet"
+        )
+
+
+def _check_rows(  # noqa: PLR0913, PLR0917  (all that rows are compared with)
+    live: Live,
+    demand: Demand,
+    opened: Opened,
+    ends: Ends,
+    connection: psycopg.Connection,
+    report: Report,
+    reveal: Reveal | None,
+) -> None:
+    newest, ledger_id = opened.newest, live.info.ledger_id
+    covered = min(newest.size, ends.position) if newest is not None else 0
+    first = min(opened.first_tile, covered // TILE_WIDTH)
+    if opened.first_position > 1 and newest is None:
+        raise Invalid.field(
+            "from", "what stands before it is proven by the log folder, which has no checkpoint"
+        )
+    report.first_position = first * TILE_WIDTH + 1
+    sealed = ends.sealed_size or 0
+    prefix = filed_prefix(live.folder, first, newest.size, report) if newest and first else []
+    table = Table(
+        url=live.database.url,
+        ledger_id=ledger_id,
+        folder=live.folder.path if newest is not None else None,
+        sealed=newest.size if newest is not None else 0,
+    )
+    chosen = opened.ends(covered, min(sealed, ends.position), ends.position)
+    parts = parts_of(first, ends.position, chosen, {})
+    personal = Personal(reveal, report) if reveal else None
+    tally = _Tally(personal, connection, ledger_id, after=first * TILE_WIDTH)
+    stretches = spread(partial(check_rows, table), parts, processes=demand.processes_used())
+    found = gather(prefix, tally.over(stretches, demand), report)
+    report.root = found.tree.root(ends.position).hex()
+    report.add(tally.finish(ends.position, report))
+    tree = found.tree
+    if newest is not None and newest.size <= ends.position:
+        judgement = Judgement(tree, found.differing, newest.size, newest.root)
+        judgement.decide("the row", Uppers(live.folder, newest.size))
+        report.add(judgement.faults)
+        check_kept(judgement.tree, opened, newest, demand.trust, report)
+    elif newest is not None:
+        report.add(_differing(found.differing))
+    _check_seal(tree, ends, report)
+
+
+def _differing(differing: dict[int, Differing]) -> list[Fault]:
+    return [
+        Fault(tile * TILE_WIDTH + one.place() + 1, "the row and its tile differ")
+        for tile, one in differing.items()
+    ]
+
+
+def _check_seal(tree: Tree, ends: Ends, report: Report) -> None:
+    """What the database itself remembers of the last seal."""
+    size = ends.sealed_size or 0
+    if 0 < size <= ends.position and tree.root(size) != ends.sealed_root:
+        report.blame(None, f"FORK: the rows up to {size:,} do not hash to the root last sealed")
+
+
+class _Tally:
+    """What concerns more than a stretch: keys, counts, personal values."""
+
+    def __init__(
+        self,
+        personal: Personal | None,
+        connection: psycopg.Connection,
+        ledger_id: int,
+        *,
+        after: int,
+    ) -> None:
+        self._personal = personal
+        self._after = after
+        self._connection = connection
+        self._ledger_id = ledger_id
+        self._runs: list[tuple[bytes, int, int]] = []
+        self._faults: list[Fault] = []
+        self._tags = self._keys = 0
+
+    def over(self, stretches: Iterable[Rows], demand: Demand) -> Iterator[Rows]:
+        """The same stretches, each taken into account."""
+        done = 0
+        for one in stretches:
+            self._tags += one.tags
+            for run in one.runs:
+                extend_runs(self._runs, *run)
+            if len(self._runs) >= RUNS_MAX:
+                self._look(keep=1)
+            if self._personal:
+                self._personal.take(one.sealed, one.erasures)
+            done += one.entries
+            demand.advance(done)
+            yield one
+
+    def finish(self, until: int, report: Report) -> list[Fault]:
+        """The rows that are missing or too many; personal values go into the report."""
+        self._look(keep=0)
+        if self._personal:
+            self._personal.finish(self._erasures(until))
+        astray = check_astray(self._connection, self._ledger_id)
+        if astray is not None:
+            self._faults.append(astray)
+        if not any("event_" in one.what for one in (*report.faults, *self._faults)):
+            after, ledger_id = self._after, self._ledger_id
+            rows = until - after + self._keys
+            self._faults += check_counts(
+                self._connection, ledger_id, after, until, self._tags, rows
+            )
+        return self._faults
+
+    def _look(self, *, keep: int) -> None:
+        """Look up the keys of requests that are complete; the last may go on in the next part."""
+        if self._runs and self._began_before(*self._runs[0]):
+            del self._runs[0]
+        runs, self._runs = self._runs[: len(self._runs) - keep], self._runs[-keep:] if keep else []
+        self._keys += len(runs)
+        fault = check_keys(self._connection, self._ledger_id, runs) if runs else None
+        if fault is not None:
+            self._faults.append(fault)
+
+    def _began_before(self, key: bytes, position: int, _count: int) -> bool:
+        """Whether the first run read is the end of one that began before what was read."""
+        if not self._after or position != self._after + 1:
+            return False
+        given = {"ledger_id": self._ledger_id, "key": UUID(bytes=key)}
+        row = self._connection.execute(KEY_AT, given).fetchone()
+        return row is not None and row[0] <= self._after
+
+    def _erasures(self, until: int) -> dict[str, int]:
+        """Every erasure in the log, by person: one may stand before what was read."""
+        bounds = {"ledger_id": self._ledger_id, "until": until}
+        found: dict[str, int] = {}
+        for position, entry in self._connection.execute(ERASURES, bounds):
+            found[str(msgspec.json.decode(entry).get("data", {}).get("person"))] = position
+        return found
+
+
+def _take_over(folder: Report, report: Report) -> None:
+    """Add what the folder's own verification found."""
+    report.add([Fault(one.position, f"log folder: {one.what}") for one in folder.faults])
+    report.notes += [f"log folder: {note}" for note in folder.notes]
