@@ -30,11 +30,15 @@ _SUBJECT: Final = r"^(dossier:)?[a-z]+:[A-Za-z0-9][A-Za-z0-9._:-]{0,119}$"
 
 
 class EventAnswer(msgspec.Struct, frozen=True):
-    """A fact: its place, its hash, and its entry byte for byte."""
+    """A fact: its place, its hash, its entry byte for byte, and who was erased of those in it.
+
+    `erased` names persons whose sealed values in the entry were erased, and the fact's position.
+    """
 
     position: int
     leaf_hash: str
     entry: dict[str, Any]
+    erased: dict[str, int]
 
 
 class EventsAnswer(msgspec.Struct, frozen=True):
@@ -51,10 +55,12 @@ class _EventBytes(msgspec.Struct, frozen=True):
     position: int
     leaf_hash: str
     entry: msgspec.Raw
+    erased: dict[str, int]
 
     @classmethod
-    def of(cls, stored: Stored) -> "_EventBytes":
-        return cls(stored.position, stored.leaf_hash.hex(), msgspec.Raw(stored.entry))
+    def of(cls, visit: Visit, stored: Stored) -> "_EventBytes":
+        erased = visit.opened.sealed.erased_in(stored.entry)
+        return cls(stored.position, stored.leaf_hash.hex(), msgspec.Raw(stored.entry), erased)
 
 
 class _EventsBytes(msgspec.Struct, frozen=True):
@@ -157,7 +163,9 @@ def page_of(
     following = None
     if more:
         following = visit.opened.cursors.make(Cursor(top, instant, (shown[-1].position,)), question)
-    return _EventsBytes(tuple(map(_EventBytes.of, shown)), standpoint.as_of, following)
+    return _EventsBytes(
+        tuple(_EventBytes.of(visit, one) for one in shown), standpoint.as_of, following
+    )
 
 
 def _items(asked: _Filter) -> tuple[Item, ...]:
@@ -198,7 +206,7 @@ def show_event(
     """The fact at a position, or with an id; `as_of` hides what was not yet known."""
     with visit.standing(view) as standpoint:
         stored = read_event(visit, standpoint, event)
-        answer = visit.answer(msgspec.json.encode(_EventBytes.of(stored)), standpoint.as_of)
+        answer = visit.answer(msgspec.json.encode(_EventBytes.of(visit, stored)), standpoint.as_of)
     answer.media_type = "application/json"
     return cast("Response[EventAnswer]", answer)
 

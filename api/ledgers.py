@@ -19,12 +19,16 @@ from api.auth import Doorkeeper
 from api.cursors import Cursors
 from ledger.access import AccessKeys
 from ledger.database import Database
+from ledger.entry import Context
+from ledger.erasure import Erasure
 from ledger.errors import NotFound
 from ledger.events.duties import FormField
+from ledger.identifiers import new_fact_id
 from ledger.log import Log
 from ledger.recorder import LedgerInfo, PostgresRecorder, find_ledger
-from ledger.sealed import PersonalKeys, SealedStore
+from ledger.sealed import Mark, PersonalKeys, SealedStore
 from ledger.settings import Settings
+from ledger.vocabulary import Actor, Via
 from projections.positions import Progress
 from projections.standpoint import Questions
 
@@ -66,22 +70,28 @@ class OpenLedger:
         self.cursors = Cursors(self.secret)
         personal_keys = PersonalKeys(Path(settings.home) / "keys", info.name)
         self.sealed = SealedStore(database, info.ledger_id, personal_keys)
+        # What an erasure left undone, or a restored database undid, is done before any door opens.
+        Erasure(self.log, personal_keys, self.sealed).finish(self._context_of_start())
         self.personal_fields: dict[tuple[str, int], tuple[float, tuple[FormField, ...]]] = {}
         self.questions = Questions(database, self.recorder, info.ledger_id, self.clock.now)
         self.progress = Progress(database, info.ledger_id)
 
-    def names_of(self, persons: Iterable[str]) -> dict[str, str]:
-        """The names of the persons that have one and were not erased."""
+    def names_of(self, persons: Iterable[str]) -> dict[str, str | None]:
+        """The names of the persons that have one; None for those who were erased."""
         with self.questions.at(None) as standpoint:
             rows = standpoint.background.rows["person"]
             known = [rows[one] for one in dict.fromkeys(persons) if one in rows]
         named = [(row.person, row.registered[-1].name) for row in known if row.registered]
         revealed = self.sealed.reveal([(name.person, name.commitment) for _, name in named])
         return {
-            person: words
+            person: None if words is Mark.ERASED else str(words)
             for (person, _), words in zip(named, revealed, strict=True)
-            if isinstance(words, str)
+            if words is not Mark.MISSING
         }
+
+    def _context_of_start(self) -> Context:
+        actor = Actor(via=Via.OPERATOR, system="start")
+        return Context(actor=actor, received_at=self.clock.now(), new_id=new_fact_id)
 
     def close(self) -> None:
         """Let what is being appended finish, then stop."""

@@ -11,15 +11,19 @@ from api.auth import Permission
 from api.visits import View, Visit
 from projections.citing import Citation
 from projections.standpoint import AsOf
-from projections.timeline import PAGE_MAX, timeline
+from projections.timeline import PAGE_MAX, timeline, with_erased
 
 TYPES_MAX: Final = 20
 
 
 class ToldAnswer(Citation, frozen=True, kw_only=True):
-    """A fact: its citation, and its entry byte for byte."""
+    """A fact: its citation, its entry byte for byte, and who was erased of those in it.
+
+    `erased` names persons whose sealed values in the entry were erased, and the fact's position.
+    """
 
     entry: dict[str, Any]
+    erased: dict[str, int]
 
 
 class TimelineAnswer(msgspec.Struct, frozen=True, kw_only=True):
@@ -70,6 +74,7 @@ def show_timeline(  # noqa: PLR0913, PLR0917  (one parameter a filter, given by 
             limit=limit,
             backwards=order == "newest",
         )
+    found = with_erased(found, visit.opened.sealed.erased_in)
     following = visit.following(found.as_of, found.next, question)
     answer = _TimelineBytes(
         as_of=found.as_of, subject=subject, events=found.events, next_cursor=following

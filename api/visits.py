@@ -215,8 +215,8 @@ class Visit:
 
         return seal
 
-    def names(self, persons: Iterable[str | None]) -> dict[str, str]:
-        """The names of persons, for callers who may see them; the others get none."""
+    def names(self, persons: Iterable[str | None]) -> dict[str, str | None]:
+        """The names of persons, None for the erased, for callers who may see names."""
         wanted = {one for one in persons if one}
         if not wanted or not self.sees_names:
             return {}

@@ -4,28 +4,32 @@ Entries are kept for ever and names are not: so an entry only commits to a perso
 whoever shows the value shows that it is the one. Destroying a person's key erases every value of
 that person, while every entry stays as it was hashed. A sealed value is stored before the append
 that cites it: what an entry commits to is never missing because a program stopped in between.
-Read next: `ledger/personal_keys.py`.
+Before anything is opened, found or sealed, the keys follow what the log says was erased.
+Read next: `ledger/personal_keys.py`, `ledger/erasure.py`.
 """
 
 import hmac
+import re
 import secrets
 import threading
 import unicodedata
 from collections import OrderedDict
-from collections.abc import Callable, Sequence
-from enum import Enum
-from typing import Final
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from enum import Enum, StrEnum
+from itertools import islice
+from typing import Any, Final
 
 import msgspec
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from ledger.database import Database, Role
+from ledger.erased import Erased
 from ledger.errors import Invalid
-from ledger.personal_keys import PersonalKeys
+from ledger.personal_keys import PersonalKeys, PersonErased
 from ledger.vocabulary import PersonRef, Sealed
 
-__all__ = ["Mark", "Personal", "PersonalKeys", "SealedStore"]
+__all__ = ["Kept", "Mark", "Personal", "PersonalKeys", "SealedStore", "sealed_in"]
 
 NONCE_BYTES: Final = 32
 GCM_NONCE_BYTES: Final = 12
@@ -33,6 +37,7 @@ VALUE_BYTES_MAX: Final = 16_384
 SEAL_MAX: Final = 10_000
 REVEAL_MAX: Final = 10_000
 CACHE_MAX: Final = 50_000
+COMMITMENT: Final = re.compile(r"[0-9a-f]{64}")
 
 INSERT = """
 INSERT INTO ledger.sealed_field (ledger_id, person, commitment, field, ciphertext)
@@ -59,6 +64,7 @@ FIND = """
 SELECT person FROM ledger.sealed_index
 WHERE ledger_id = %(ledger_id)s AND blind = %(blind)s ORDER BY person
 """
+ERASE = "SELECT ledger.erase_v1(%(ledger_id)s)"
 
 
 class Mark(Enum):
@@ -66,6 +72,19 @@ class Mark(Enum):
 
     ERASED = "erased"
     MISSING = "missing"
+
+
+class Kept(StrEnum):
+    """What is kept of a value that an entry commits to."""
+
+    MATCHING = "matching"
+    """It opens, and is what the entry commits to."""
+    WRONG = "wrong"
+    """Something is stored in its place that does not open, or is not what was committed to."""
+    LOCKED = "locked"
+    """Something is stored, but its key was destroyed or lost: whether it matches, nobody knows."""
+    ABSENT = "absent"
+    """Nothing is stored."""
 
 
 class Personal(msgspec.Struct, frozen=True):
@@ -92,9 +111,11 @@ class SealedStore:
         self._keys = keys
         # A simulated ledger draws from its seed, so that its entries are the same each time.
         self._draw_nonce = draw_nonce
+        self._erased = Erased(database, ledger_id)
         self._lock = threading.Lock()
         self._cache: OrderedDict[tuple[str, str], str] = OrderedDict()
         self._cached_at = keys.generation()
+        self._followed_at = self._cached_at
 
     def seal(self, person: str, field: str, value: str, *, findable: bool = False) -> Sealed:
         """Store one value; what comes back goes into the entry."""
@@ -104,6 +125,7 @@ class SealedStore:
         """Store values, in order; durable when this returns, so append only afterwards."""
         if len(values) > SEAL_MAX:
             raise Invalid.field("values", f"{SEAL_MAX:,} values are sealed at a time")
+        self._follow_log()
         keys = self._keys.made_for({one.person for one in values})
         ciphers = {person: AESGCM(key) for person, key in keys.items()}
         commitments, ciphertexts = [], []
@@ -118,6 +140,10 @@ class SealedStore:
                 gcm_nonce + ciphers[one.person].encrypt(gcm_nonce, nonce + content, bound)
             )
         self._store(values, commitments, ciphertexts)
+        # Whoever was erased meanwhile takes nothing: what was just stored goes with the rest.
+        if None in self._keys.of(keys).values():
+            self.delete_erased()
+            raise PersonErased
         return [
             Sealed(commitment=commitment.hex(), person=PersonRef(one.person))
             for one, commitment in zip(values, commitments, strict=True)
@@ -127,6 +153,7 @@ class SealedStore:
         """The values behind (person, commitment), in order, or why there is none."""
         if len(sealed) > REVEAL_MAX:
             raise Invalid.field("sealed", f"{REVEAL_MAX:,} values are revealed at a time")
+        self._follow_log()
         known = self._cached(sealed)
         unknown = [one for one in dict.fromkeys(sealed) if one not in known]
         if unknown:
@@ -137,10 +164,50 @@ class SealedStore:
         return [known[one] for one in sealed]
 
     def find(self, field: str, value: str) -> list[str]:
-        """The persons whose findable field has this value, letter case and width aside."""
+        """The persons whose findable field has this value, letter case and width aside.
+
+        Nobody who was erased: a database restored from before still has them in its index.
+        """
+        self._follow_log()
         parameters = {"ledger_id": self._ledger_id, "blind": self._blind(field, value)}
         with self._database.pooled(Role.READER) as connection:
-            return [person for (person,) in connection.execute(FIND, parameters)]
+            persons = [person for (person,) in connection.execute(FIND, parameters)]
+        keys = self._keys.of(persons)
+        return [person for person in persons if keys.get(person, b"") is not None]
+
+    def check(self, sealed: Iterable[tuple[str, str]]) -> Iterator[Kept]:
+        """What is kept of each (person, commitment), in order; the values stay here."""
+        pending = iter(sealed)
+        while some := list(islice(pending, REVEAL_MAX)):
+            self._follow_log()
+            yield from self._kept(some)
+
+    def erased(self, *, now: bool = False) -> Mapping[str, int]:
+        """Everybody whom the log says was erased, and the position of the fact that says so.
+
+        The answer may be a second old, unless it is to be of `now`.
+        """
+        self._follow_log(now=now)
+        return self._erased.positions()
+
+    def erased_in(self, entry: bytes) -> dict[str, int]:
+        """The persons whose sealed values in this entry were erased, and by which fact."""
+        erased = self.erased()
+        persons = {person for person, _ in sealed_in(entry)} if erased else set()
+        return {person: erased[person] for person in sorted(persons) if person in erased}
+
+    def delete_erased(self) -> int:
+        """Delete what was sealed for persons whom the log says were erased; how many values."""
+        with self._database.pooled(Role.WRITER) as connection:
+            row = connection.execute(ERASE, {"ledger_id": self._ledger_id}).fetchone()
+        assert row is not None, "a function has a value"
+        return int(row[0])
+
+    def _follow_log(self, *, now: bool = False) -> None:
+        # A key destroyed elsewhere may belong to a fact that is younger than the last answer.
+        is_changed = self._keys.generation() != self._followed_at
+        self._erased.follow(self._keys.destroy, now=now or is_changed)
+        self._followed_at = self._keys.generation()
 
     def _store(
         self, values: Sequence[Personal], commitments: list[bytes], ciphertexts: list[bytes]
@@ -168,20 +235,39 @@ class SealedStore:
         found: dict[tuple[str, str], str | Mark] = {
             one: Mark.ERASED if keys.get(one[0], b"") is None else Mark.MISSING for one in sealed
         }
-        wanted = [(person, bytes.fromhex(text)) for person, text in sealed if keys.get(person)]
+        wanted = [one for one in sealed if keys.get(one[0])]
+        for (person, text), ciphertext in self._stored(wanted).items():
+            value = self._decrypt(keys[person] or b"", person, bytes.fromhex(text), ciphertext)
+            if value is not None:
+                found[person, text] = value
+        return found
+
+    def _kept(self, sealed: Sequence[tuple[str, str]]) -> Iterator[Kept]:
+        keys = self._keys.of({person for person, _ in sealed})
+        stored = self._stored(sealed)
+        for person, text in sealed:
+            key, ciphertext = keys.get(person), stored.get((person, text))
+            if ciphertext is None:
+                yield Kept.ABSENT
+            elif key is None:
+                yield Kept.LOCKED
+            else:
+                value = self._decrypt(key, person, bytes.fromhex(text), ciphertext)
+                yield Kept.WRONG if value is None else Kept.MATCHING
+
+    def _stored(self, sealed: Sequence[tuple[str, str]]) -> dict[tuple[str, str], bytes]:
+        """The ciphertexts that are stored for these; what is no commitment has none."""
+        wanted = [one for one in dict.fromkeys(sealed) if COMMITMENT.fullmatch(one[1])]
+        if not wanted:
+            return {}
         parameters = {
             "ledger_id": self._ledger_id,
             "persons": [person for person, _ in wanted],
-            "commitments": [commitment for _, commitment in wanted],
+            "commitments": [bytes.fromhex(text) for _, text in wanted],
         }
         with self._database.pooled(Role.READER) as connection:
-            rows = connection.execute(SELECT, parameters, binary=True).fetchall() if wanted else []
-        for person, commitment, ciphertext in rows:
-            key = keys[person]
-            value = self._decrypt(key, person, commitment, ciphertext) if key else None
-            if value is not None:
-                found[person, commitment.hex()] = value
-        return found
+            rows = connection.execute(SELECT, parameters, binary=True).fetchall()
+        return {(person, commitment.hex()): found for person, commitment, found in rows}
 
     def _decrypt(self, key: bytes, person: str, commitment: bytes, sealed: bytes) -> str | None:
         """The value, or None when this is not what the entry committed to."""
@@ -239,3 +325,22 @@ def _encoded(field: str, value: str) -> bytes:
     if len(content) > VALUE_BYTES_MAX:
         raise Invalid.field(field, f"a personal value has {VALUE_BYTES_MAX:,} bytes at most")
     return content
+
+
+def sealed_in(entry: bytes) -> list[tuple[str, str]]:
+    """Every (person, commitment) that an entry holds, wherever in it, in order."""
+    # Most entries hold none, and are not read any further.
+    return list(_sealed_below(msgspec.json.decode(entry))) if b'"commitment"' in entry else []
+
+
+def _sealed_below(value: Any) -> Iterator[tuple[str, str]]:  # noqa: ANN401  (any JSON)
+    if isinstance(value, list):
+        for one in value:
+            yield from _sealed_below(one)
+    elif isinstance(value, dict):
+        person, commitment = value.get("person"), value.get("commitment")
+        if len(value) == len(Sealed.__struct_fields__) and person and commitment:
+            yield str(person), str(commitment)
+            return
+        for one in value.values():
+            yield from _sealed_below(one)

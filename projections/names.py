@@ -40,12 +40,16 @@ class PostLabel(msgspec.Struct, frozen=True):
 
 
 class Names(msgspec.Struct, frozen=True):
-    """What the codes in an answer are called; a person's name is None until a door fills it in."""
+    """What the codes in an answer are called; a person's name is None until a door fills it in.
+
+    `erased` are those of `persons` who have no name any more, nor will: they were erased.
+    """
 
     units: dict[str, UnitLabel]
     posts: dict[str, PostLabel]
     duties: dict[str, Label]
     persons: dict[str, str | None]
+    erased: tuple[str, ...] = ()
 
 
 class Gathering:
@@ -127,11 +131,19 @@ def _posts(background: Background, posts: Iterable[str]) -> dict[str, PostLabel]
     }
 
 
-def with_person_names(names: Names, known: Mapping[str, str]) -> Names:
-    """The same with the names of the persons that are known."""
-    return replace(names, persons={one: known.get(one) for one in names.persons})
+def with_person_names(names: Names, known: Mapping[str, str | None]) -> Names:
+    """The same with the names of the persons that are known; None: the person was erased."""
+    erased = tuple(one for one in names.persons if one in known and known[one] is None)
+    return replace(names, persons={one: known.get(one) for one in names.persons}, erased=erased)
 
 
-def called(names: Names, person: str | None) -> str:
-    """How a person is written: by name where it may be shown, else by id; a dash for nobody."""
-    return "—" if person is None else names.persons.get(person) or person
+def called(names: Names, person: str | None, erased: str) -> str:
+    """How a person is written: by name where it may be shown, else by id; a dash for nobody.
+
+    `erased` is what stands before the id of a person who was erased, in the reader's language.
+    """
+    if person is None:
+        return "—"
+    if person in names.erased:
+        return f"{erased} ({person})"
+    return names.persons.get(person) or person

@@ -5,9 +5,11 @@ shows each entry exactly as it is stored and hashed.
 """
 
 import re
+from collections.abc import Callable
 from typing import Final
 
 import msgspec
+from msgspec.structs import replace
 
 from ledger.codec import decode
 from ledger.errors import Invalid
@@ -22,9 +24,14 @@ _KEY: Final = re.compile(r"[^\x00-\x20\x7f]{1,200}")
 
 
 class Told(Citation, frozen=True, kw_only=True):
-    """An event of the timeline: its citation, and the entry as it stands in the log."""
+    """An event of the timeline: its citation, and the entry as it stands in the log.
+
+    `erased` is filled in by a door: the persons whose sealed values in the entry were erased, each
+    with the position of the fact that says so.
+    """
 
     entry: msgspec.Raw
+    erased: dict[str, int] = msgspec.field(default_factory=dict)
 
 
 class Timeline(msgspec.Struct, frozen=True, kw_only=True):
@@ -72,6 +79,12 @@ def timeline(  # noqa: PLR0913  (what a page can be asked for)
         events=tuple(told(one) for one in found[:limit]),
         next=found[limit - 1].position if len(found) > limit else None,
     )
+
+
+def with_erased(found: Timeline, erased_in: Callable[[bytes], dict[str, int]]) -> Timeline:
+    """The same with what was erased in each entry."""
+    marked = (replace(one, erased=erased_in(bytes(one.entry))) for one in found.events)
+    return replace(found, events=tuple(marked))
 
 
 def told(stored: Stored) -> Told:

@@ -242,6 +242,7 @@ def timeline(  # noqa: PLR0913  (one parameter an option)
             limit=limit,
             backwards=backwards,
         )
+        found = facts.with_erased(found, ledger.sealed.erased_in)
     if as_json:
         printing.print_json(found)
         return

@@ -22,7 +22,8 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     """What an export holds; a file without one was cut short.
 
     `entries_sha256` is over the file's bytes; `leaf_hash` of the last entry lets it be found in
-    the log. Each line is an entry: SHA-256 of 0x00 and the line is its leaf hash.
+    the log. Each line is an entry: SHA-256 of 0x00 and the line is its leaf hash. `erased` are the
+    persons whose sealed values nobody can open any more, each with the position of the fact.
     """
 
     ledger: str
@@ -32,6 +33,7 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     last_leaf_hash: str | None
     head_position: int
     entries_sha256: str
+    erased: dict[str, int]
 
 
 @click.command()
@@ -68,6 +70,7 @@ def export(environ: dict[str, str], *, file: Path, after: int, until: int | None
             last_leaf_hash=final.leaf_hash.hex() if final else None,
             head_position=head,
             entries_sha256=digest.hexdigest(),
+            erased=dict(ledger.sealed.erased(now=True)),
         )
     written = msgspec.json.format(msgspec.json.encode(manifest), indent=2)
     if str(file) == "-":

@@ -1,4 +1,7 @@
-"""Keys: who may come in at the door of the API, and who signs the log (`log_keys.py`)."""
+"""Keys: who may come in at the door of the API, and who signs the log (`log_keys.py`).
+
+Those of persons, with which they are erased, are in `personal_keys.py`.
+"""
 
 from datetime import timedelta
 
@@ -6,6 +9,7 @@ import rich_click as click
 
 from api.commands import printing
 from api.commands.log_keys import log
+from api.commands.personal_keys import personal
 from ledger.vocabulary import AccessId, PersonId, PersonRef, UnitId, UnitRef
 
 AS_JSON = click.option("--json", "as_json", is_flag=True, help="The answer as JSON.")
@@ -17,6 +21,7 @@ def keys() -> None:
 
 
 keys.add_command(log)
+keys.add_command(personal)
 
 
 @keys.group()

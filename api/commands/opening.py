@@ -13,7 +13,7 @@ from ledger.errors import NotFound, ProjectorLeading
 from ledger.identifiers import new_fact_id
 from ledger.log import Log
 from ledger.recorder import LedgerInfo, PostgresRecorder, find_ledger
-from ledger.sealed import PersonalKeys, SealedStore
+from ledger.sealed import Mark, PersonalKeys, SealedStore
 from ledger.settings import Settings, load
 from ledger.vocabulary import Actor, Via
 from projections.positions import Progress, standings
@@ -46,10 +46,14 @@ class Opened:
         return Context(actor=actor, received_at=self.now(), new_id=new_fact_id)
 
     @cached_property
+    def personal_keys(self) -> PersonalKeys:
+        """The keys of persons."""
+        return PersonalKeys(Path(self.settings.home) / "keys", self.info.name)
+
+    @cached_property
     def sealed(self) -> SealedStore:
         """The personal values of this ledger."""
-        keys = PersonalKeys(Path(self.settings.home) / "keys", self.info.name)
-        return SealedStore(self.database, self.info.ledger_id, keys)
+        return SealedStore(self.database, self.info.ledger_id, self.personal_keys)
 
     def runner(self) -> Runner:
         """A projector of every view."""
@@ -73,14 +77,18 @@ class Opened:
         serving = {one.name: one.position for one in found if one.serving}
         return min((serving.get(view.name, -1) for view in VIEWS), default=-1)
 
-    def names_of(self, here: Standpoint, persons: Iterable[str]) -> dict[str, str]:
-        """The names of persons as the ledger knows them there; the erased have none."""
+    def names_of(self, here: Standpoint, persons: Iterable[str]) -> dict[str, str | None]:
+        """The names of persons as the ledger knows them there; None for the erased."""
         rows = here.background.rows["person"]
         known = [rows[one] for one in persons if one in rows and rows[one].registered]
         names = [row.registered[-1].name for row in known]
         words = self.sealed.reveal([(one.person, one.commitment) for one in names])
         found = zip(known, words, strict=True)
-        return {row.person: word for row, word in found if isinstance(word, str)}
+        return {
+            row.person: None if word is Mark.ERASED else str(word)
+            for row, word in found
+            if word is not Mark.MISSING
+        }
 
 
 @contextmanager

@@ -3,12 +3,12 @@
 from collections.abc import Iterable
 
 from api.commands.printing import escape, local, print_table, print_text
-from api.commands.words import MARKS, duty_name, post_name, unit_name, word, words
+from api.commands.words import MARKS, duty_name, person_name, post_name, unit_name, word, words
 from ledger.attribution import Hop, Responsible
 from projections.failures import Failure, Failures
 from projections.matrix import Cell, Matrix
 from projections.measures import Measure, Ratio
-from projections.names import Names, called
+from projections.names import Names
 from projections.standpoint import AsOf
 from projections.status import Status
 from projections.structure import PostStanding, Structure
@@ -44,7 +44,11 @@ def _failure(one: Failure, names: Names, language: str) -> tuple[object, ...]:
 
 
 def _responsible(who: Responsible, names: Names, language: str) -> str:
-    person = called(names, who.person) if who.person else unit_name(names, who.unit, language)
+    person = (
+        person_name(names, who.person, language)
+        if who.person
+        else unit_name(names, who.unit, language)
+    )
     return f"{person}, {word(who.role, language)} ({word(who.ground, language)})"
 
 
@@ -61,7 +65,7 @@ def tell_trace(found: Trace, language: str) -> None:
     _line("of", post_name(names, of_whom.post, language))
     _line("above", " < ".join(unit_name(names, one, language) for one in of_whom.above))
     capacity = word(of_whom.capacity, language)
-    _line("at the due", f"{called(names, of_whom.holder)}, {capacity}")
+    _line("at the due", f"{person_name(names, of_whom.holder, language)}, {capacity}")
     for step in computed.steps:
         _line("due", f"{local(step.due)}, {word(step.cause, language)}")
     for relief in computed.reliefs:
@@ -71,7 +75,7 @@ def tell_trace(found: Trace, language: str) -> None:
         reasons = ", ".join(attempt.problems)
         _line("refused at the gate", f"{local(attempt.received_at)}: {reasons}")
     for one in found.submissions:
-        by = f"{called(names, one.person)} as {word(one.capacity, language)}"
+        by = f"{person_name(names, one.person, language)} as {word(one.capacity, language)}"
         _line("received", f"{local(one.received_at)} {by}{'' if one.counts else ' (counts not)'}")
     _tell_outcome(found, language)
     print_table(
@@ -82,7 +86,9 @@ def tell_trace(found: Trace, language: str) -> None:
                 event.type,
                 event.received_at,
                 event.recorded_at,
-                called(names, event.actor.person) if event.actor.person else event.actor.via,
+                person_name(names, event.actor.person, language)
+                if event.actor.person
+                else event.actor.via,
                 event.leaf_hash,
             )
             for event in found.events
@@ -110,7 +116,9 @@ def _tell_outcome(found: Trace, language: str) -> None:
 def _hop(hop: Hop, names: Names, language: str) -> str:
     post = post_name(names, hop.post, language)
     since = f" since {local(hop.gap_started)}" if hop.gap_started else ""
-    return f"{post}: {called(names, hop.person)}, {word(hop.reason, language)}{since}"
+    return (
+        f"{post}: {person_name(names, hop.person, language)}, {word(hop.reason, language)}{since}"
+    )
 
 
 def _line(label: str, text: str, *, strong: bool = False) -> None:
@@ -178,7 +186,7 @@ def tell_status(found: Status, language: str) -> None:
 
 def _post(post: PostStanding, names: Names, language: str) -> str:
     leave = ", on leave" if post.on_leave else ""
-    return f"{called(names, post.person)}, {word(post.capacity, language)}{leave}"
+    return f"{person_name(names, post.person, language)}, {word(post.capacity, language)}{leave}"
 
 
 def tell_structure(found: Structure, language: str) -> None:
@@ -205,7 +213,7 @@ def tell_structure(found: Structure, language: str) -> None:
 def tell_timeline(found: Timeline) -> None:
     """One line a fact."""
     print_table(
-        ("position", "type", "received", "in force from", "actor", "leaf hash"),
+        ("position", "type", "received", "in force from", "actor", "leaf hash", "erased by"),
         (
             (
                 one.position,
@@ -214,6 +222,7 @@ def tell_timeline(found: Timeline) -> None:
                 one.effective_from,
                 one.actor.person or one.actor.system or one.actor.via,
                 one.leaf_hash,
+                ", ".join(map(str, sorted(set(one.erased.values())))),
             )
             for one in found.events
         ),

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from typing import Final
 
-from projections.names import Names
+from projections.names import Names, called
 
 WORDS: Final[dict[str, tuple[str, str]]] = {
     "on_time": ("及时", "on time"),
@@ -37,6 +37,7 @@ WORDS: Final[dict[str, tuple[str, str]]] = {
     "preparing": ("筹备期", "preparing"),
     "new": ("新设", "new"),
     "established": ("已有", "established"),
+    "erased": ("已删除", "erased"),
 }
 
 MARKS: Final[dict[str, str]] = {
@@ -80,6 +81,11 @@ def post_name(names: Names, post: str | None, language: str) -> str:
         return post or ""
     title = label.zh if language == "zh" else label.en
     return f"{unit_name(names, label.unit, language)} {title}"
+
+
+def person_name(names: Names, person: str | None, language: str) -> str:
+    """A person's name, the mark of whoever was erased, else the id; a dash for nobody."""
+    return called(names, person, word("erased", language))
 
 
 def duty_name(names: Names, duty: str, language: str) -> str:

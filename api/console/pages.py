@@ -190,6 +190,7 @@ def _event(page: Page, template: str, event: str, as_of: str | None) -> Response
         type=content["type"],
         leaf_hash=stored.leaf_hash.hex(),
         entry=msgspec.json.format(stored.entry, indent=2).decode(),
+        erased=page.visitor.opened.sealed.erased_in(stored.entry),
         twin=page.twin(f"/events/{stored.position}", as_of=view.as_of),
     )
 

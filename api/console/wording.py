@@ -33,8 +33,10 @@ def post_label(words: Language, found: Trace, post: str) -> str:
 
 
 def person_label(words: Language, found: Trace, person: str | None) -> str:
-    """A person's name, or the id where it may not be shown."""
-    return words.text("nobody") if person is None else called(found.names, person)
+    """A person's name, the mark of whoever was erased, or the id where no name may be shown."""
+    if person is None:
+        return words.text("nobody")
+    return called(found.names, person, words.text("erased person"))
 
 
 def _owed(words: Language, found: Trace) -> Iterator[str]:

@@ -18,6 +18,7 @@ from api.demo.scales import SCALES, SEED
 from ledger.settings import Settings
 from ledger.vocabulary import DutyRef, ObligationId, UnitRef
 from projections import failures, spans, tracing
+from projections.names import with_person_names
 
 BRANCH: Final = UnitRef("B51")
 REGION: Final = UnitRef("R5")
@@ -76,7 +77,7 @@ def _tell_failures(
         span = spans.parse_span(period)
         found = failures.who_failed(here, span, unit=unit, duty=duty, limit=FAILURES_SHOWN)
         persons = opened.names_of(here, found.names.persons)
-        found = replace(found, names=replace(found.names, persons=persons))
+        found = replace(found, names=with_person_names(found.names, persons))
     if found.total or duty is None:
         telling.tell_failures(found, spoken)
 
@@ -86,7 +87,7 @@ def _tell_trace(opened: Opened, spoken: str, case: Case) -> None:
     with opened.questions.at() as here:
         found = tracing.trace(here, ObligationId(case.obligation))
         persons = opened.names_of(here, found.names.persons)
-        found = replace(found, names=replace(found.names, persons=persons))
+        found = replace(found, names=with_person_names(found.names, persons))
     telling.tell_trace(found, spoken)
 
 
