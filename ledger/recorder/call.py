@@ -100,16 +100,30 @@ class AppendCall:
         while pgconn.flush():
             self._wait_for(select.POLLIN | select.POLLOUT)
         meanwhile()
-        while pgconn.is_busy():
-            self._wait_for(select.POLLIN)
-        result = pgconn.get_result()
-        assert result, "whatever was sent has a result"
-        while pgconn.get_result():
-            """Until nothing is left, or the connection takes no other command."""
-        self._completed(result)
+        result = self._result()
         answers = sorted(_elements(result.get_value(0, 0) or b""))
         assert len(answers) == len(batch), "append_v1 answers every request once"
         return answers
+
+    def _result(self) -> pq.abc.PGresult:
+        """What the call answered, once its transaction has ended well; raises what ended it.
+
+        The server answers the call before it commits. When the commit fails, or the connection
+        breaks before its end is known, that comes as a second result: whoever takes the first one
+        for an acknowledgement acknowledges what was never recorded.
+        """
+        pgconn, results = self._connection.pgconn, list[pq.abc.PGresult]()
+        while True:
+            while pgconn.is_busy():
+                self._wait_for(select.POLLIN)
+            result = pgconn.get_result()
+            if result is None:
+                break
+            results.append(result)
+        for result in results:
+            self._completed(result)
+        assert results, "whatever was sent has a result"
+        return results[0]
 
     def _wait_for(self, happenings: int) -> None:
         """Wait for the socket: other threads run meanwhile, which libpq's own waiting forbids."""
@@ -149,6 +163,15 @@ def accepted_position(answer: bytes) -> int | None:
     """Where the first event of an accepted request stands; None for every other answer."""
     _, outcome, position = _read_answer(answer)
     return int(position) if outcome == _ACCEPTED else None
+
+
+def last_of(answer: bytes) -> tuple[int, bytes] | None:
+    """Where the last event of an accepted request stands, and its leaf hash."""
+    position = accepted_position(answer)
+    if position is None:
+        return None
+    count = (len(answer) - _HASHES_AT) // _HASH_BYTES
+    return position + count - 1, answer[-_HASH_BYTES:]
 
 
 def _refusal(outcome: int, position: int) -> LedgerError:

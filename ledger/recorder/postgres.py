@@ -10,7 +10,14 @@ from typing import Final, TypeAlias
 from uuid import UUID
 
 from ledger.database import Database
-from ledger.errors import DuplicateId, Invalid, LedgerError, LogStopped
+from ledger.errors import (
+    DatabaseUnreachable,
+    DuplicateId,
+    Invalid,
+    LedgerError,
+    LogStopped,
+    OutcomeUnknown,
+)
 from ledger.recorder.admission import Prepared, prepare
 from ledger.recorder.call import Replayed, accepted_position, outcome_of
 from ledger.recorder.following import Subscription
@@ -27,6 +34,7 @@ from ledger.recorder.requests import (
     Stored,
     receipt_of,
 )
+from ledger.recorder.session import Guard
 from ledger.recorder.writer import Answer, GroupCommit, Submission
 
 WINDOW_EVENTS: Final = 10_000
@@ -40,12 +48,13 @@ _Window: TypeAlias = tuple[list[Prepared | LedgerError], Submission | None]
 class PostgresRecorder:
     """One gapless, hashed order of events; any thread may call it."""
 
-    def __init__(self, database: Database, ledger_id: int) -> None:
+    def __init__(self, database: Database, ledger_id: int, guard: Guard | None = None) -> None:
+        """`guard` looks at the ledger before a session's first write, and may refuse it."""
         self.ledger_id = ledger_id
         self._database = database
         self._simulated = ledger_of(database, ledger_id).simulated
         self._reader = Reader(database, ledger_id)
-        self._writer = GroupCommit(database, ledger_id, simulated=self._simulated)
+        self._writer = GroupCommit(database, ledger_id, simulated=self._simulated, guard=guard)
 
     def append(self, requests: Sequence[AppendRequest]) -> list[Appended | LedgerError]:
         """Record requests, each by itself; blocks until each outcome is durable, in order."""
@@ -171,7 +180,13 @@ class PostgresRecorder:
 
     def _found(self, prepared: Prepared, replayed: Replayed) -> Appended | LedgerError:
         """What a key recorded before, or what a lost connection turned out to have recorded."""
-        stored = self._reader.at(replayed.first_position, replayed.event_count)
+        try:
+            stored = self._reader.at(replayed.first_position, replayed.event_count)
+        except DatabaseUnreachable as error:
+            return OutcomeUnknown(
+                f"this is recorded at position {replayed.first_position}, but its receipts cannot "
+                f"be read now ({error}); retry under the same key"
+            )
         if not replayed.under_key:
             events = prepared.request.events
             same = zip(stored, events, strict=False)

@@ -6,8 +6,9 @@ up to it: a reader that goes on from there misses nothing. What matches tags and
 """
 
 import threading
+import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import datetime
 from functools import partial
 from typing import Any, Final
@@ -34,8 +35,15 @@ from ledger.recorder.requests import (
 
 POSITION_MAX: Final = 2**63 - 1
 SESSIONS_MAX: Final = 8
-TRIES: Final = 2
-"""A read on a connection that broke meanwhile is asked again on a new one."""
+PAUSES_SECONDS: Final = (0.0, 0.1, 0.4, 1.0)
+"""A read whose connection broke is asked again on a new one, so often and after these pauses: by
+the last one a server that was killed has usually started again."""
+
+PATIENCE_SECONDS: Final = 3.0
+"""After so long a read is not asked again."""
+
+SERVER_ENDS: Final = frozenset({"57P01", "57P02", "57P03"})
+"""SQLSTATEs of a server that stops, crashed, or starts."""
 
 HEAD = "SELECT position, recorded_at FROM ledger.head WHERE ledger_id = %(ledger_id)s"
 FORWARDS = """
@@ -183,8 +191,7 @@ class Reader:
     def close(self) -> None:
         """Close the sessions; a read under way finishes first."""
         self._closed = True
-        while self._free:
-            self._free.pop().close()
+        self._close_free()
 
     def _matching(self, query: str, questions: Sequence["_Question"]) -> list[Page]:
         """Pages of many questions, of one snapshot."""
@@ -206,15 +213,20 @@ class Reader:
         return pages
 
     def _rows(self, query: str, parameters: dict[str, Any]) -> list[TupleRow]:
+        """Ask, and ask again on new connections when one breaks or none can be had."""
         parameters["ledger_id"] = self._ledger_id
-        for tries_left in reversed(range(TRIES)):
-            with self._session() as session:
-                try:
+        give_up_at = time.monotonic() + PATIENCE_SECONDS
+        for pause_seconds in (*PAUSES_SECONDS, PATIENCE_SECONDS):
+            try:
+                with self._session() as session:
                     return session.execute(query, parameters, binary=True).fetchall()
-                except psycopg.OperationalError as error:
-                    if not session.broken or not tries_left:
-                        raise DatabaseUnreachable(f"the read failed: {error}; repeat it") from error
-        raise AssertionError
+            except (psycopg.OperationalError, DatabaseUnreachable) as error:
+                if not _is_lost(error) or time.monotonic() + pause_seconds > give_up_at:
+                    raise DatabaseUnreachable(f"the read failed: {error}; repeat it") from error
+            # Whoever ended one session may have ended all of them.
+            self._close_free()
+            time.sleep(pause_seconds)
+        raise AssertionError("patience ends with the last pause")
 
     @contextmanager
     def _session(self) -> Iterator[psycopg.Connection]:
@@ -231,6 +243,18 @@ class Reader:
                     session.close()
                 else:
                     self._free.append(session)
+
+    def _close_free(self) -> None:
+        with suppress(IndexError):
+            while True:
+                self._free.pop().close()
+
+
+def _is_lost(error: psycopg.OperationalError | DatabaseUnreachable) -> bool:
+    """Whether this speaks of the connection, and not of what was asked."""
+    if isinstance(error, DatabaseUnreachable):
+        return True
+    return error.sqlstate is None or error.sqlstate[:2] == "08" or error.sqlstate in SERVER_ENDS
 
 
 class _Question(msgspec.Struct, frozen=True):

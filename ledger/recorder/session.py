@@ -16,9 +16,12 @@ from psycopg import errors
 from psycopg.pq import ConnStatus
 
 from ledger.database import Database, Role
-from ledger.errors import DatabaseUnreachable, OutcomeUnknown
+from ledger.errors import DatabaseUnreachable, LogStopped, NotFound, OutcomeUnknown
 from ledger.recorder.admission import Prepared
 from ledger.recorder.call import AppendCall
+
+Guard = Callable[[psycopg.Connection, int], None]
+"""Looks at a ledger on this connection, and raises `LogStopped` when nobody may write to it."""
 
 _NOT_REPLICATED: Final = frozenset({"01000", "57P01"})
 
@@ -40,6 +43,12 @@ WHERE current_setting('synchronous_commit') = 'off'
 CLOCK_LIMIT = "SELECT extract(epoch FROM clock_limit)::float FROM ledger.head WHERE ledger_id = %s"
 HOLD_FENCE = "SELECT pg_advisory_lock(%s)"
 RELEASE_FENCE = "SELECT pg_advisory_unlock(%s)"
+STANDING = """
+SELECT head.position, event.leaf_hash
+FROM ledger.head
+LEFT JOIN ledger.event ON event.ledger_id = head.ledger_id AND event.position = %s
+WHERE head.ledger_id = %s
+"""
 RECORDED = """
 SELECT key, position FROM ledger.event_key WHERE ledger_id = %s AND key = ANY (%s::uuid[])
 """
@@ -73,16 +82,39 @@ class Session:
             self._connection.execute(RELEASE_FENCE, (predecessor,))
         self._connection.execute(HOLD_FENCE, (self.fence,))
         self._call = AppendCall(self._connection, self._ledger_id)
+        row = self._connection.execute(CLOCK_LIMIT, (self._ledger_id,)).fetchone()
+        if row is None:
+            raise NotFound(f"there is no ledger {self._ledger_id} in this database; create it")
+        self.clock_limit_seconds = float(row[0])
+        """By how much the clocks may disagree."""
 
     @property
     def lost(self) -> bool:
         """Whether the connection is gone, and with it the answer of the last call."""
         return self._connection.pgconn.status != ConnStatus.OK
 
-    def clock_limit_seconds(self) -> float | None:
-        """By how much the clocks may disagree; None when there is no such ledger."""
-        row = self._connection.execute(CLOCK_LIMIT, (self._ledger_id,)).fetchone()
-        return None if row is None else float(row[0])
+    def require(self, guard: Guard) -> None:
+        """Let a guard look before the first write."""
+        guard(self._connection, self._ledger_id)
+
+    def require_reached(self, position: int, leaf: bytes | None) -> None:
+        """`LogStopped` unless the ledger still holds what was answered for, with this leaf hash."""
+        if not position:
+            return
+        row = self._connection.execute(STANDING, (position, self._ledger_id)).fetchone()
+        head, found = row or (0, None)
+        if head < position:
+            raise LogStopped(
+                f"ROLLBACK: head {head} < position {position}, which this service has answered "
+                "for; the database lost it: rebuild it with `ledger restore --from-log`, then "
+                "start this service again"
+            )
+        if leaf is not None and found != leaf:
+            raise LogStopped(
+                f"FORK at or before {position}: another fact stands where this service recorded "
+                "one; rebuild the database with `ledger restore --from-log`, or bring back the "
+                "right one, then start this service again"
+            )
 
     def append(
         self, batch: Sequence[Prepared], gate_at: datetime | None, meanwhile: Callable[[], None]
@@ -92,7 +124,14 @@ class Session:
         `meanwhile` is called while the database works.
         """
         self._in_doubt = False
-        answers = self._call.run(batch, gate_at, meanwhile)
+        try:
+            answers = self._call.run(batch, gate_at, meanwhile)
+        except psycopg.Error:
+            raise
+        except BaseException:
+            # Its answer may still come, and would be taken for the next call's.
+            self._connection.close()
+            raise
         if self._in_doubt:
             raise OutcomeUnknown(
                 "committed here, but the wait for the standby was cut short; retry under the same "

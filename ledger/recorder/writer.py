@@ -7,6 +7,7 @@ Read next: `ledger/recorder/session.py`.
 """
 
 import copy
+import logging
 import threading
 import time
 from collections import deque
@@ -27,9 +28,9 @@ from ledger.errors import (
 )
 from ledger.recorder.admission import Prepared
 from ledger.recorder.batch import Batch
-from ledger.recorder.call import Replayed
+from ledger.recorder.call import Replayed, last_of
 from ledger.recorder.clock import WatchedClock
-from ledger.recorder.session import Session
+from ledger.recorder.session import Guard, Session
 
 QUEUE_BYTES_MAX: Final = 256 * 1024 * 1024
 """Beyond this, callers wait before they may queue."""
@@ -42,12 +43,14 @@ RECONNECT_PAUSE_SECONDS: Final = 0.1
 LOST_MAX: Final = 3
 """Connections that one request may see break before it is told to come back later."""
 
-NO_SUCH_LEDGER, CLOCKS_DISAGREE = "LG001", "LG002"
+NO_SUCH_LEDGER, CLOCKS_DISAGREE, STOPPED = "LG001", "LG002", "LG005"
 OUR_DATA_STATES: Final = frozenset({"LG003", "LG004"})
 DATA_CLASSES: Final = frozenset({"22", "23", "54"})
 """SQLSTATE classes that speak of the data: one request of the batch is to blame."""
 
 LOCK_NOT_AVAILABLE: Final = "55P03"
+
+logger = logging.getLogger(__name__)
 
 Answer = bytes | Replayed | LedgerError
 """The call's own answer, a place to read the receipts from, or a refusal."""
@@ -56,13 +59,13 @@ Answer = bytes | Replayed | LedgerError
 class Submission:
     """Requests of one caller, and a lock that opens when all are answered."""
 
-    __slots__ = ("answers", "caller", "done", "left", "size_bytes")
+    __slots__ = ("answers", "caller", "done", "left", "queued_bytes")
 
     def __init__(self, requests: Sequence[Prepared], caller: object) -> None:
         self.answers: list[Answer | None] = [None] * len(requests)
         self.caller = caller  # what one caller sends in order is recorded in order
         self.left = len(requests)
-        self.size_bytes = sum([one.size_bytes for one in requests])
+        self.queued_bytes = 0  # room in the queue that it holds
         self.done = threading.Lock()
         self.done.acquire()
 
@@ -78,21 +81,27 @@ class Waiting:
         self.place = place
         self.lost_count = 0
 
-    def answer(self, answer: Answer) -> None:
-        """Hand the answer over; the last one wakes the caller."""
-        self.submission.answers[self.place] = answer
-        self.submission.left -= 1
-        if not self.submission.left:
-            self.submission.done.release()
+    def answer(self, answer: Answer) -> int:
+        """Hand the answer over; the last one wakes the caller, and frees so much room."""
+        submission = self.submission
+        submission.answers[self.place] = answer
+        submission.left -= 1
+        if submission.left:
+            return 0
+        submission.done.release()
+        return submission.queued_bytes
 
 
 class GroupCommit:
     """The writer thread of one ledger in this process."""
 
-    def __init__(self, database: Database, ledger_id: int, *, simulated: bool) -> None:
+    def __init__(
+        self, database: Database, ledger_id: int, *, simulated: bool, guard: Guard | None = None
+    ) -> None:
         self._database = database
         self._ledger_id = ledger_id
         self._simulated = simulated
+        self._guard = guard
         # Shared with callers, under the lock.
         self._lock = threading.Lock()
         self._arrival = threading.Condition(self._lock)
@@ -107,7 +116,9 @@ class GroupCommit:
         # Owned by whoever is writing: the thread, or a caller who found it idle.
         self._backlog: deque[Waiting] = deque()
         self._answered: list[tuple[Waiting, Answer]] = []  # not yet handed over
+        self._acknowledged: tuple[int, bytes | None] = (0, None)  # the last position, its leaf
         self._session: Session | None = None
+        self._gone_since: float | None = None  # since when no session could be opened
         self._clock: WatchedClock | None = None
         self._time_confirmed = False
         self._thread = threading.Thread(target=self._run, name=f"ledger-{ledger_id}", daemon=True)
@@ -140,6 +151,7 @@ class GroupCommit:
     def enqueue(self, requests: Sequence[Prepared], caller: object) -> Submission:
         """Queue one or more requests behind what the same caller queued before."""
         submission = Submission(requests, caller)
+        submission.queued_bytes = sum([one.size_bytes for one in requests])
         waiting = [Waiting(one, submission, place) for place, one in enumerate(requests)]
         with self._lock:
             while self._queued_bytes > QUEUE_BYTES_MAX and not self._closing:
@@ -148,7 +160,7 @@ class GroupCommit:
             if self._closing:
                 raise LogStopped("the recorder is closed; open the ledger again")
             self._arrived += waiting
-            self._queued_bytes += submission.size_bytes
+            self._queued_bytes += submission.queued_bytes
             if self._idle:
                 self._arrival.notify()
         return submission
@@ -156,11 +168,6 @@ class GroupCommit:
     def wait(self, submission: Submission) -> list[Answer]:
         """Wait until every request of a submission is answered."""
         submission.done.acquire()
-        with self._lock:
-            self._queued_bytes -= submission.size_bytes
-            if self._is_full:
-                self._is_full = False
-                self._room.notify_all()
         return cast("list[Answer]", submission.answers)
 
     def confirm_clock(self) -> None:
@@ -180,13 +187,17 @@ class GroupCommit:
 
     def _run(self) -> None:
         while batch := self._next_batch():
-            self._write(batch)
+            try:
+                self._write(batch)
+            except Exception as error:
+                logger.exception("the writer of ledger %d made a mistake", self._ledger_id)
+                self._give_up(batch, error)
         if self._session:
             self._session.close()
 
     def _next_batch(self) -> list[Waiting]:
         """Whatever waits and may share a transaction, in order of arrival; empty: closed."""
-        if not (self._arrived or self._backlog):
+        if self._thread_writes and not (self._arrived or self._backlog):
             self._hand_over()
         with self._lock:
             self._writing = self._writing and not self._thread_writes
@@ -221,20 +232,50 @@ class GroupCommit:
             session = self._open_session()
             answers = self._append(session, [one.prepared for one in batch])
         except LedgerError as refusal:
-            _refuse(batch, refusal)
+            self._refuse(batch, refusal)
         except psycopg.Error as error:
             if self._session is None or self._session.lost:
                 self._settle(batch)
             else:
                 self._isolate(batch, error)
         else:
+            last = next(filter(None, map(last_of, reversed(answers))), None)
+            self._acknowledged = last or self._acknowledged
             self._answered += zip(batch, answers, strict=True)
 
     def _hand_over(self) -> None:
-        """Let go whoever was answered: beside the next call, for waking many takes as long."""
+        """Let go whoever was answered: beside the next call, for waking many takes as long.
+
+        The room that they held in the queue is free from now on, whether or not their callers
+        have come to fetch the answers: a caller may be waiting for room meanwhile.
+        """
         answered, self._answered = self._answered, []
+        freed_bytes = 0
         for one, answer in answered:
-            one.answer(answer)
+            freed_bytes += one.answer(answer)
+        if freed_bytes:
+            with self._lock:
+                self._queued_bytes -= freed_bytes
+                if self._is_full:
+                    self._is_full = False
+                    self._room.notify_all()
+
+    def _refuse(self, batch: list[Waiting], refusal: LedgerError) -> None:
+        self._answered += [(one, copy.copy(refusal)) for one in batch]
+        self._hand_over()
+
+    def _give_up(self, batch: list[Waiting], error: Exception) -> None:
+        """After an error that nobody foresaw: who waits is told, and the next batch starts anew."""
+        spoken_for = {id(one) for one, _ in self._answered} | {id(one) for one in self._backlog}
+        unanswered = [
+            one
+            for one in batch
+            if id(one) not in spoken_for and one.submission.answers[one.place] is None
+        ]
+        self._refuse(
+            unanswered,
+            OutcomeUnknown(f"the writer failed ({error!r}); retry under the same key to settle it"),
+        )
 
     def _append(self, session: Session, requests: list[Prepared]) -> list[bytes]:
         """One call; where the clocks disagree, only an operator's confirmation lets it pass."""
@@ -263,37 +304,52 @@ class GroupCommit:
         if lost:
             lost.close()
         try:
-            session = self._open_session(lost.fence if lost else None)
-            found = session.recorded([one.prepared.id_bytes[0] for one in batch])
+            found = self._recorded(batch, lost.fence if lost else None)
         except (LedgerError, psycopg.Error) as error:
             unknown = OutcomeUnknown(
                 f"the connection broke during the append, and the database cannot be asked "
                 f"({error}); retry under the same key to settle it"
             )
-            _refuse(batch, unknown)
+            self._refuse(batch, unknown)
             return
         again = []
         for one in batch:
             one.lost_count += 1
             position = found.get(one.prepared.id_bytes[0])
             if position is not None:
-                one.answer(Replayed(position, one.prepared.event_count, under_key=False))
+                replayed = Replayed(position, one.prepared.event_count, under_key=False)
+                last = position + one.prepared.event_count - 1
+                if last > self._acknowledged[0]:
+                    self._acknowledged = (last, None)
+                self._answered.append((one, replayed))
             elif one.lost_count < LOST_MAX:
                 again.append(one)
             else:
-                one.answer(
-                    DatabaseUnreachable(
-                        "the connection breaks at every attempt; nothing was recorded, try later"
-                    )
+                refusal = DatabaseUnreachable(
+                    "the connection breaks at every attempt; nothing was recorded, try later"
                 )
+                self._answered.append((one, refusal))
         self._backlog.extendleft(reversed(again))
+        self._hand_over()
+
+    def _recorded(self, batch: list[Waiting], fence: int | None) -> dict[bytes, int]:
+        """Which requests of a lost call are recorded, and where; the line may break again."""
+        ids = [one.prepared.id_bytes[0] for one in batch]
+        for _ in range(LOST_MAX - 1):
+            session = self._open_session(fence)
+            try:
+                return session.recorded(ids)
+            except psycopg.OperationalError:
+                if not session.lost:
+                    raise
+        return self._open_session(fence).recorded(ids)
 
     def _isolate(self, batch: list[Waiting], error: psycopg.Error) -> None:
         """After an error that one request may have caused: halve until it stands alone."""
         refusal = _refusal_of(error)
         together = batch[0].prepared.company is not None
         if not isinstance(refusal, Invalid) or together or len(batch) == 1:
-            _refuse(batch, refusal)
+            self._refuse(batch, refusal)
             return
         middle = len(batch) // 2
         self._write(batch[:middle])
@@ -308,28 +364,36 @@ class GroupCommit:
             predecessor = self._session.fence
             self._session.close()
             self._session = None
-        give_up_at = time.monotonic() + RECONNECT_SECONDS
+        session = self._connected(predecessor)
+        try:
+            session.require_reached(*self._acknowledged)
+            if self._guard is not None:
+                session.require(self._guard)
+        except BaseException:
+            session.close()
+            raise
+        if self._clock is None:
+            self._clock = WatchedClock(session.clock_limit_seconds)
+        self._session = session
+        return session
+
+    def _connected(self, predecessor: int | None) -> Session:
+        """A new session; `DatabaseUnreachable` when there is none to be had in time."""
+        if self._gone_since is None:
+            self._gone_since = time.monotonic()
         while True:
             try:
-                self._session = Session(self._database, self._ledger_id, predecessor)
-                break
+                session = Session(self._database, self._ledger_id, predecessor)
             except (DatabaseUnreachable, psycopg.OperationalError) as error:
-                if time.monotonic() > give_up_at:
+                # Those who come while it is known to be gone do not wait for it one after another.
+                if time.monotonic() > self._gone_since + RECONNECT_SECONDS:
                     raise DatabaseUnreachable(
                         f"PostgreSQL does not answer ({error}); nothing was recorded, try later"
                     ) from error
                 time.sleep(RECONNECT_PAUSE_SECONDS)
-        limit_seconds = self._session.clock_limit_seconds()
-        if limit_seconds is None:
-            raise NotFound(f"there is no ledger {self._ledger_id} in this database; create it")
-        if self._clock is None:
-            self._clock = WatchedClock(limit_seconds)
-        return self._session
-
-
-def _refuse(batch: list[Waiting], refusal: LedgerError) -> None:
-    for one in batch:
-        one.answer(copy.copy(refusal))
+            else:
+                self._gone_since = None
+                return session
 
 
 def _refusal_of(error: psycopg.Error) -> LedgerError:
@@ -340,6 +404,8 @@ def _refusal_of(error: psycopg.Error) -> LedgerError:
         return Invalid(f"the database refused this entry: {said}; correct it")
     if state == NO_SUCH_LEDGER:
         return NotFound(f"{said}; create it")
+    if state == STOPPED:
+        return LogStopped(str(error.diag.message_primary))
     if state == LOCK_NOT_AVAILABLE:
         return LogStopped("another session holds the ledger's head; end it, then try again")
     return LogStopped(f"nothing was recorded: {said}")
