@@ -58,6 +58,11 @@ class Database:
         try:
             _refuse_shared_session(connection, self.url)
             _require_role(connection, role)
+        except psycopg.OperationalError as error:
+            connection.close()
+            raise DatabaseUnreachable(
+                f"PostgreSQL hung up: {' '.join(str(error).split())}; try again"
+            ) from error
         except BaseException:
             connection.close()
             raise

@@ -19,8 +19,11 @@ from psycopg import errors, pq
 from ledger.errors import (
     ConditionFailed,
     DuplicateId,
+    Invalid,
     KeyReused,
     LedgerError,
+    LogStopped,
+    NotFound,
     TimeWentBack,
 )
 from ledger.recorder.admission import Prepared, element
@@ -53,6 +56,13 @@ _ACCEPTED, _REPLAYED, _CONDITION_FAILED, _KEY_REUSED, _DUPLICATE_ID = range(5)
 _ANSWER_HEADER_BYTES: Final = 14
 _HASHES_AT: Final = _ANSWER_HEADER_BYTES + 8
 _HASH_BYTES: Final = 32
+
+NO_SUCH_LEDGER, CLOCKS_DISAGREE, STOPPED = "LG001", "LG002", "LG005"
+OUR_DATA_STATES: Final = frozenset({"LG003", "LG004"})
+DATA_CLASSES: Final = frozenset({"22", "23", "54"})
+"""SQLSTATE classes that speak of the data: one request of the batch is to blame."""
+
+LOCK_NOT_AVAILABLE: Final = "55P03"
 
 
 class Replayed(msgspec.Struct, frozen=True):
@@ -190,6 +200,21 @@ def _refusal(outcome: int, position: int) -> LedgerError:
             f"the event at position {position} has this id; ids are never used twice"
         )
     return TimeWentBack(f"the fact at position {position} was recorded later; time never goes back")
+
+
+def refusal_of(error: psycopg.Error) -> LedgerError:
+    """What an error of the call means: the transaction was rolled back in every case."""
+    state = error.sqlstate or ""
+    said = f"{error.diag.message_primary or error} ({state})"
+    if state[:2] in DATA_CLASSES or state in OUR_DATA_STATES:
+        return Invalid(f"the database refused this entry: {said}; correct it")
+    if state == NO_SUCH_LEDGER:
+        return NotFound(f"{said}; create it")
+    if state == STOPPED:
+        return LogStopped(str(error.diag.message_primary))
+    if state == LOCK_NOT_AVAILABLE:
+        return LogStopped("another session holds the ledger's head; end it, then try again")
+    return LogStopped(f"nothing was recorded: {said}")
 
 
 def _times(batch: Sequence[Prepared]) -> bytes | None:

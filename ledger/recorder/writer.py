@@ -23,12 +23,11 @@ from ledger.errors import (
     Invalid,
     LedgerError,
     LogStopped,
-    NotFound,
     OutcomeUnknown,
 )
 from ledger.recorder.admission import Prepared
 from ledger.recorder.batch import Batch
-from ledger.recorder.call import Replayed, last_of
+from ledger.recorder.call import CLOCKS_DISAGREE, Replayed, last_of, refusal_of
 from ledger.recorder.clock import WatchedClock
 from ledger.recorder.session import Guard, Session
 
@@ -42,13 +41,6 @@ RECONNECT_SECONDS: Final = 20.0
 RECONNECT_PAUSE_SECONDS: Final = 0.1
 LOST_MAX: Final = 3
 """Connections that one request may see break before it is told to come back later."""
-
-NO_SUCH_LEDGER, CLOCKS_DISAGREE, STOPPED = "LG001", "LG002", "LG005"
-OUR_DATA_STATES: Final = frozenset({"LG003", "LG004"})
-DATA_CLASSES: Final = frozenset({"22", "23", "54"})
-"""SQLSTATE classes that speak of the data: one request of the batch is to blame."""
-
-LOCK_NOT_AVAILABLE: Final = "55P03"
 
 logger = logging.getLogger(__name__)
 
@@ -346,7 +338,7 @@ class GroupCommit:
 
     def _isolate(self, batch: list[Waiting], error: psycopg.Error) -> None:
         """After an error that one request may have caused: halve until it stands alone."""
-        refusal = _refusal_of(error)
+        refusal = refusal_of(error)
         together = batch[0].prepared.company is not None
         if not isinstance(refusal, Invalid) or together or len(batch) == 1:
             self._refuse(batch, refusal)
@@ -394,18 +386,3 @@ class GroupCommit:
             else:
                 self._gone_since = None
                 return session
-
-
-def _refusal_of(error: psycopg.Error) -> LedgerError:
-    """What an error of the call means: the transaction was rolled back in every case."""
-    state = error.sqlstate or ""
-    said = f"{error.diag.message_primary or error} ({state})"
-    if state[:2] in DATA_CLASSES or state in OUR_DATA_STATES:
-        return Invalid(f"the database refused this entry: {said}; correct it")
-    if state == NO_SUCH_LEDGER:
-        return NotFound(f"{said}; create it")
-    if state == STOPPED:
-        return LogStopped(str(error.diag.message_primary))
-    if state == LOCK_NOT_AVAILABLE:
-        return LogStopped("another session holds the ledger's head; end it, then try again")
-    return LogStopped(f"nothing was recorded: {said}")
