@@ -2,6 +2,7 @@
 
 import base64
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final
 
@@ -99,7 +100,8 @@ def restore(
     """Write a ledger's facts again from its log, byte for byte: all, or the tail it has lost.
 
     First all of the log is checked, and that what the database holds is its beginning. Views are
-    rebuilt; API keys and personal values are not in the log (docs/operating.md).
+    rebuilt, and revoked API keys revoked again; the keys themselves and personal values are not
+    in the log (docs/operating.md).
     """
     from api.commands.opening import Opened, database_of  # noqa: PLC0415  (a fast start)
     from api.progress import Progress  # noqa: PLC0415
@@ -126,6 +128,7 @@ def restore(
         assert info is not None, "what was restored is there"
         ledger = Opened(settings, database, info)
         try:
+            _revoke_again(ledger)
             views = _rebuild_views(ledger)
         finally:
             ledger.recorder.close()
@@ -136,6 +139,22 @@ def restore(
     click.echo(f"{count:,} facts restored; ledger {name} ends at position {restored.position:,}")
     if not views:
         click.echo("another process projects this ledger; its views follow by themselves", err=True)
+
+
+def _revoke_again(ledger: Any) -> None:  # noqa: ANN401  (imported only when needed)
+    """Shut out every API key that the log says was revoked: an older database opens some again."""
+    from ledger.access import AccessKeys  # noqa: PLC0415  (a fast start)
+    from ledger.codec import decode  # noqa: PLC0415
+    from ledger.errors import NotFound  # noqa: PLC0415
+    from ledger.events.platform import AccessRevoked  # noqa: PLC0415
+    from ledger.recorder import Item  # noqa: PLC0415
+
+    keys = AccessKeys(ledger.database, ledger.info.ledger_id)
+    for page in ledger.recorder.stream((Item(types=(AccessRevoked.TOPIC,)),)):
+        for event in (decode(stored.entry) for stored in page):
+            assert isinstance(event.fact, AccessRevoked), "only these were asked for"
+            with suppress(NotFound):  # keys are not in the log: this one may be gone
+                keys.revoke(event.fact.access, event.recorded_at)
 
 
 def _own_keys(keys: Any) -> Any:  # noqa: ANN401  (imported only when needed)

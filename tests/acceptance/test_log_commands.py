@@ -23,7 +23,7 @@ from ledger.sealing.keys import LogKeys
 from ledger.sealing.note import VerifierKey, open_note
 from ledger.sealing.sealer import Sealer
 from ledger.vocabulary import Actor, Via
-from tests.restoring import rows_of
+from tests.restoring import cloned, rows_of
 from tests.visiting import fresh_database
 
 Run = Callable[..., tuple[int, str, str]]
@@ -333,6 +333,25 @@ def test_a_restore_in_json(act: Run, lost: str, home: Path) -> None:
     }
     again = msgspec.json.decode(act("restore", "--from-log", str(home / "log" / NAME), "--json")[1])
     assert (again["stood_at"], again["position"]) == (4, 4)
+
+
+def test_a_revoked_key_stays_revoked_in_a_database_that_was_set_back(
+    act: Run, database: Database, server_url: str, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The backup knows the key and not its end: restored from the log, it opens nothing."""
+    made = act("keys", "api", "new", "--role", "auditor", "--system", "x", "--json")[1]
+    access = msgspec.json.decode(made)["access"]
+    database.close()
+    with cloned(server_url, database) as backup:
+        assert act("keys", "api", "revoke", access)[0] == 0
+        checkpoint(act)
+        monkeypatch.setenv("LEDGER_DATABASE_URL", backup.url)
+        (before,) = msgspec.json.decode(act("keys", "api", "list", "--json")[1])
+        assert act("restore", "--from-log", str(home / "log" / NAME))[0] == 0
+        (after,) = msgspec.json.decode(act("keys", "api", "list", "--json")[1])
+
+    assert before["revoked_at"] is None
+    assert after["revoked_at"] is not None
 
 
 def test_a_copy_is_restored_with_a_public_key_alone(
