@@ -189,6 +189,23 @@ def test_facts_are_restored_that_were_sealed_but_not_signed(
     assert seal(other, NAME, tmp_path).size == 321
 
 
+def test_a_copy_with_newer_tiles_is_restored_to_its_checkpoint(
+    database: Database, other: Database, tmp_path: Path
+) -> None:
+    """Copied while the log grew: partial tiles of the checkpoint became full, and serve as well."""
+    ledger_id = founded(database, events=300)
+    seal(database, NAME, tmp_path)
+    signed = log_of(tmp_path).latest()
+    append(database, ledger_id, 600)
+    seal(database, NAME, tmp_path)
+    (log_of(tmp_path).path / "checkpoint").write_text(str(signed), encoding="utf-8")
+    (log_of(tmp_path).path / "state").unlink()
+    assert not (log_of(tmp_path).path / TileId(None, 1, 45).path()).exists()
+
+    assert restore(other, NAME, checked(tmp_path)).position == 301
+    assert rows_of(other, NAME)["event"] == rows_of(database, NAME)["event"][:301]
+
+
 def test_a_forged_state_is_refused(database: Database, tmp_path: Path) -> None:
     """What lies beyond the checkpoint must be what was sealed, or it is named and not restored."""
     ledger_id = founded(database, events=3)
