@@ -21,9 +21,11 @@ from api import (
     duties,
     events,
     health,
+    log_files,
     obligations,
     organisation,
     outlets,
+    proofs,
     relief,
     reports,
     timeline,
@@ -59,6 +61,7 @@ def create_app(ledgers: Ledgers) -> Litestar:
             calendar.router,
             timeline.router,
             events.router,
+            proofs.router,
         ],
         dependencies={
             "view": Provide(provide_view, sync_to_thread=False),
@@ -66,7 +69,13 @@ def create_app(ledgers: Ledgers) -> Litestar:
         },
     )
     app = Litestar(
-        route_handlers=[versioned, *health.routes, metrics_route(observer), console_router()],
+        route_handlers=[
+            versioned,
+            log_files.router,
+            *health.routes,
+            metrics_route(observer),
+            console_router(),
+        ],
         guards=[require_permission, require_strict_request],
         exception_handlers={Exception: answer},
         request_max_body_size=BODY_BYTES_MAX,

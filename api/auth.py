@@ -23,6 +23,7 @@ from api.problems import CrossSite, NotSignedIn
 from ledger.access import AccessKeys, Grant
 from ledger.entry import Access
 from ledger.errors import NotAllowed
+from ledger.settings import Settings
 from ledger.vocabulary import AccessId, Actor, PersonId, UnitId, Via
 
 if TYPE_CHECKING:
@@ -38,6 +39,7 @@ class Permission(StrEnum):
     SEE_EVENTS = "events.see"
     SEE_NAMES = "names.see"
     SEE_ACCESS = "access.see"
+    SEE_LOG = "log.see"
     WRITE_ORGANISATION = "organisation.write"
     WRITE_DUTIES = "duties.write"
     WRITE_CALENDAR = "calendar.write"
@@ -52,7 +54,7 @@ _SEE_ALL: Final = _SEE | {Permission.SEE_EVENTS, Permission.SEE_NAMES}
 
 MAY: Final[dict[str, frozenset[Permission]]] = {
     "administrator": frozenset(Permission),
-    "auditor": _SEE_ALL | {Permission.SEE_ACCESS},
+    "auditor": _SEE_ALL | {Permission.SEE_ACCESS, Permission.SEE_LOG},
     "manager": _SEE_ALL
     | {
         Permission.WRITE_ORGANISATION,
@@ -66,6 +68,9 @@ MAY: Final[dict[str, frozenset[Permission]]] = {
     "dashboard": _SEE,
 }
 """What each role may do. Whether this post may do it to that one is decided from facts."""
+
+OF_THE_WHOLE: Final = frozenset({Permission.SEE_LOG})
+"""What shows the facts of every unit at once, and so is for keys that are bound to none."""
 
 OPEN_ROLE: Final = "auditor"
 """What a visitor without a key is on a ledger that is open for reading."""
@@ -91,8 +96,11 @@ class Caller(msgspec.Struct, frozen=True, kw_only=True):
     by_session: bool = False
 
     def may(self, permission: Permission) -> bool:
-        """Whether the role has this permission."""
-        return permission is Permission.PUBLIC or permission in MAY.get(self.role, frozenset())
+        """Whether the role has this permission, and the key the reach for it."""
+        if permission is Permission.PUBLIC:
+            return True
+        reaches = self.unit is None or permission not in OF_THE_WHOLE
+        return reaches and permission in MAY.get(self.role, frozenset())
 
     def actor(self) -> Actor:
         """The caller as facts name them; the post that they act in is a command's own field."""
@@ -187,7 +195,7 @@ async def require_permission(
     if connection.scope["method"] == "OPTIONS":  # type: ignore[typeddict-item]
         return
     permission: Permission = handler.opt["permission"]
-    if permission is Permission.PUBLIC:
+    if _is_open_to_all(permission, connection.app.state.ledgers.settings):
         return
     opened: OpenLedger = await connection.app.state.ledgers.get(connection.path_params["ledger"])
     authorization, now = connection.headers.get("authorization", ""), opened.clock.now()
@@ -199,11 +207,22 @@ async def require_permission(
         # A browser sends its cookie along by itself: it may look, and commands need the key.
         raise NotAllowed("a browser's session only reads; send the API key with commands")
     if not caller.may(permission):
-        raise NotAllowed(
-            f"the role {caller.role} does not include {permission}; ask an administrator"
-        )
+        raise NotAllowed(_why_not(caller, permission))
     connection.scope["opened"] = opened  # type: ignore[typeddict-unknown-key]
     connection.scope["caller"] = caller  # type: ignore[typeddict-unknown-key]
+
+
+def _is_open_to_all(permission: Permission, settings: Settings) -> bool:
+    """Whether nobody need say who asks: for what is public, and a log that was made so."""
+    if permission is Permission.SEE_LOG:
+        return settings.log_public
+    return permission is Permission.PUBLIC
+
+
+def _why_not(caller: Caller, permission: Permission) -> str:
+    if caller.unit is not None and permission in OF_THE_WHOLE:
+        return f"this key is bound to {caller.unit}; {permission} takes a key of the whole ledger"
+    return f"the role {caller.role} does not include {permission}; ask an administrator"
 
 
 def require_same_site(connection: ASGIConnection[Any, Any, Any, Any]) -> None:

@@ -213,12 +213,22 @@ def show_event(
 
 def read_event(visit: Visit, here: Standpoint, event: str) -> Stored:
     """The entry at a position, or with an id, if it was known here and the caller may see it."""
-    position = _position(visit, event)
+    position = position_of(visit, event)
     if not 0 < position <= here.as_of.position:
         raise NotFound(f"there is no fact {event!r} as of position {here.as_of.position}")
     (stored,) = visit.opened.recorder.read(after=position - 1, until=position, limit=1).events
     _require_seen(visit, event, stored)
     return stored
+
+
+def require_visible(visit: Visit, event: str, position: int) -> None:
+    """Refuse a fact that is not there, or not within the caller's unit; for nobody else is read."""
+    if position == 0:
+        raise NotFound(f"there is no fact {event!r} in this ledger; check the identifier")
+    if visit.caller.unit is not None:
+        found = visit.opened.recorder.read(after=position - 1, until=position, limit=1).events
+        for stored in found:
+            _require_seen(visit, event, stored)
 
 
 class _Tags(msgspec.Struct):
@@ -234,7 +244,8 @@ def _require_seen(visit: Visit, event: str, stored: Stored) -> None:
             raise NotFound(f"there is no fact {event!r} in this ledger; check the identifier")
 
 
-def _position(visit: Visit, event: str) -> int:
+def position_of(visit: Visit, event: str) -> int:
+    """The position that an event is named by, itself or by an id; 0 where there is no such id."""
     if event.isascii() and event.isdigit() and len(event) < 19:  # noqa: PLR2004  (below 2^63)
         return int(event)
     try:

@@ -47,6 +47,8 @@ class Frame:
             await self._app(scope, receive, send)
             return
         began = time.perf_counter()
+        # A copy: the server goes on seeing HEAD, and so counts no bytes of a body.
+        scope = {**scope}
         scope["request_id"] = str(uuid4())  # type: ignore[typeddict-unknown-key]
         scope["received_at"] = datetime.now(UTC)  # type: ignore[typeddict-unknown-key]
         answer = _Answer(scope, send)

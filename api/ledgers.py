@@ -27,6 +27,8 @@ from ledger.identifiers import new_fact_id
 from ledger.log import Log
 from ledger.recorder import LedgerInfo, PostgresRecorder, find_ledger
 from ledger.sealed import Mark, PersonalKeys, SealedStore
+from ledger.sealing.folder import log_folder
+from ledger.sealing.keys import LogKeys, ReceiptsKey, origin_of
 from ledger.settings import Settings
 from ledger.vocabulary import Actor, Via
 from projections.positions import Progress
@@ -68,7 +70,12 @@ class OpenLedger:
             self.keys, info.name, self.secret, is_open=settings.console_open
         )
         self.cursors = Cursors(self.secret)
-        personal_keys = PersonalKeys(Path(settings.home) / "keys", info.name)
+        keys = Path(settings.home) / "keys"
+        self.log_origin = origin_of(settings.log_origin, info.name, simulated=info.simulated)
+        self.log_keys = LogKeys(keys, info.name)
+        self.log_folder = log_folder(settings, info.name)
+        self.receipts_key = ReceiptsKey(keys, info.name).signing(self.log_origin)
+        personal_keys = PersonalKeys(keys, info.name)
         self.sealed = SealedStore(database, info.ledger_id, personal_keys)
         # What an erasure left undone, or a restored database undid, is done before any door opens.
         Erasure(self.log, personal_keys, self.sealed).finish(self._context_of_start())

@@ -51,15 +51,15 @@ class _Schema(JsonRenderPlugin):
     def render(self, request: Request[Any, Any, Any], openapi_schema: dict[str, Any]) -> bytes:
         """The document as bytes, the same at every request."""
         if self._rendered is None:
-            permissions = {
-                (route.path_format, method.lower()): handler.opt["permission"]
+            opts = {
+                (route.path_format, method.lower()): handler.opt
                 for route in request.app.routes
                 for handler in getattr(route, "route_handlers", ())
                 for method in handler.http_methods
                 if "permission" in handler.opt
             }
             self._rendered = msgspec.json.format(
-                msgspec.json.encode(amended(openapi_schema, permissions)), indent=2
+                msgspec.json.encode(amended(openapi_schema, opts)), indent=2
             )
         return self._rendered
 
@@ -82,6 +82,7 @@ def openapi_config() -> OpenAPIConfig:
         tags=[
             Tag("obligations", "Who failed to report, why, and the whole trace of it."),
             Tag("events", "The facts themselves, in their one order."),
+            Tag("log", "The verifiable log: checkpoints and proofs."),
             Tag("organisation", "Units, posts, holders, both lines."),
             Tag("outlets", "The life of an outlet, from plan to opening."),
             Tag("duties", "Standing demands, forms, rule sets."),
@@ -101,9 +102,7 @@ def openapi_config() -> OpenAPIConfig:
     )
 
 
-def amended(
-    schema: dict[str, Any], permissions: dict[tuple[str, str], Permission]
-) -> dict[str, Any]:
+def amended(schema: dict[str, Any], opts: dict[tuple[str, str], dict[str, Any]]) -> dict[str, Any]:
     """The framework's document, put right."""
     components = schema.setdefault("components", {})
     schemas: dict[str, Any] = components.setdefault("schemas", {})
@@ -124,13 +123,13 @@ def amended(
     for path, item in schema["paths"].items():
         for method, operation in item.items():
             if isinstance(operation, dict) and "responses" in operation:
-                permission = permissions.get((path, method), Permission.PUBLIC)
-                _amend_operation(operation, method, permission)
+                _amend_operation(operation, method, opts.get((path, method), {}))
                 _close_bodies(operation, schemas)
     return schema
 
 
-def _amend_operation(operation: dict[str, Any], method: str, permission: Permission) -> None:
+def _amend_operation(operation: dict[str, Any], method: str, opt: dict[str, Any]) -> None:
+    permission = opt.get("permission", Permission.PUBLIC)
     refusals: tuple[str, ...] = _READ_REFUSALS if method == "get" else _WRITE_REFUSALS
     if permission is Permission.PUBLIC:
         refusals = ("400", "404", "406", "503")
@@ -139,7 +138,7 @@ def _amend_operation(operation: dict[str, Any], method: str, permission: Permiss
         operation["x-permission"] = permission.value
     kept = {code: one for code, one in operation["responses"].items() if code < "400"}
     for code, one in kept.items():
-        one["headers"] = {name: _HEADERS[name] for name in _said_by(code, permission)}
+        one["headers"] = {name: _HEADERS[name] for name in _said_by(code, opt)}
     operation["responses"] = kept | dict.fromkeys(sorted(refusals), _REFUSED)
     for parameter in operation.get("parameters", ()):
         if parameter["name"] == "Idempotency-Key":
@@ -153,11 +152,14 @@ def _amend_operation(operation: dict[str, Any], method: str, permission: Permiss
             }
 
 
-def _said_by(code: str, permission: Permission) -> tuple[str, ...]:
+def _said_by(code: str, opt: dict[str, Any]) -> tuple[str, ...]:
     """The headers that an answer has: what it is as of, and where a new fact stands."""
-    if permission is Permission.PUBLIC:
+    if opt.get("permission", Permission.PUBLIC) is Permission.PUBLIC:
         return ()
-    return ("Location", "Ledger-Position") if code == "201" else ("Ledger-Position", "Ledger-As-Of")
+    if code == "201":
+        return ("Location", "Ledger-Position")
+    # A proof says what stands in the log; nothing in it depends on the hour.
+    return ("Ledger-Position", "Ledger-As-Of") if opt.get("judged", True) else ("Ledger-Position",)
 
 
 def _close_bodies(operation: dict[str, Any], schemas: dict[str, Any]) -> None:

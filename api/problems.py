@@ -95,6 +95,13 @@ class NotYetThere(DoorError):
     status = 503
 
 
+class NotSealedYet(DoorError):
+    """No checkpoint covers this yet; the next one will, so repeat the request in a moment."""
+
+    code = "not-sealed-yet"
+    status = 404
+
+
 class Problem(msgspec.Struct, frozen=True, omit_defaults=True):
     """RFC 9457, with the bad fields: what is wrong, and what to do about it."""
 
@@ -184,6 +191,8 @@ def problem_of(error: Exception) -> Problem:
 def answer_problem(request: Request[Any, Any, Any], error: Exception) -> Response[bytes]:
     """The answer to a request that failed, logged when it is our fault."""
     request_id = str(request.scope.get("request_id", ""))
+    if isinstance(error, ValidationException):
+        _name_as_sent(request, error)
     problem = problem_of(error)
     if problem.status == http.HTTPStatus.INTERNAL_SERVER_ERROR:
         logger.error("request failed", request_id=request_id, exc_info=error)
@@ -203,7 +212,7 @@ def headers_of(error: Exception, status: int) -> dict[str, str]:
         headers |= {name.lower(): value for name, value in (error.headers or {}).items()}
     if status == http.HTTPStatus.UNAUTHORIZED:
         headers["www-authenticate"] = 'Bearer realm="ledger"'
-    if status == http.HTTPStatus.SERVICE_UNAVAILABLE:
+    if status == http.HTTPStatus.SERVICE_UNAVAILABLE or isinstance(error, NotSealedYet):
         headers["retry-after"] = str(RETRY_AFTER_SECONDS)
     return headers
 
@@ -224,6 +233,15 @@ def catalogue() -> dict[str, tuple[int, str]]:
 def _descendants(kind: type[LedgerError]) -> set[type[LedgerError]]:
     below = set(kind.__subclasses__())
     return below.union(*(_descendants(one) for one in below))
+
+
+def _name_as_sent(request: Request[Any, Any, Any], error: ValidationException) -> None:
+    """Litestar names a parameter as Python does; `from`, say, cannot be such a name."""
+    taken = request.scope["route_handler"].parsed_fn_signature.parameters
+    for one in error.extra if isinstance(error.extra, list) else ():
+        if isinstance(one, dict) and one.get("key") in taken:
+            kwarg = taken[one["key"]].kwarg_definition
+            one["key"] = getattr(kwarg, "name", None) or one["key"]
 
 
 def _validation_problem(error: ValidationException) -> Problem:

@@ -1,7 +1,7 @@
 """How a command comes in: one route each, made from the command itself.
 
 `POST /api/v1/{ledger}/<capability>/<command>` takes the command's fields, an `Idempotency-Key`,
-and answers receipts: where each fact stands and the hash that an auditor will find there. A
+and answers signed receipts: where each fact stands and the hash that an auditor will find there. A
 repeated key answers the first receipts again; the fingerprint that recognises the repetition is
 keyed, because a command may hold personal words.
 Read next: `wire.py` (what callers send), `ledger/log.py` (what happens to it).
@@ -27,6 +27,8 @@ from api.wire import Seal, sealed, wire_of
 from ledger.decisions.command import Command
 from ledger.log import Recorded
 from ledger.recorder import Receipt
+from ledger.sealing.note import SigningKey
+from ledger.sealing.receipt import sign_receipt
 from ledger.vocabulary import EventId
 
 KEY_CHARACTERS_MIN: Final = 16
@@ -41,13 +43,16 @@ class ReceiptAnswer(msgspec.Struct, frozen=True):
     position: int
     leaf_hash: str
     recorded_at: str
+    receipt: str
+    """The same, signed by the gate: a C2SP note of `accountability-ledger/receipt@v1`."""
 
     @classmethod
-    def of(cls, receipt: Receipt) -> "ReceiptAnswer":
+    def of(cls, receipt: Receipt, origin: str, key: SigningKey) -> "ReceiptAnswer":
         """A receipt as JSON shows it: the hash in hexadecimal."""
         spelled = f"{receipt.recorded_at:%Y-%m-%dT%H:%M:%S.%fZ}"
         event_id = EventId(str(receipt.event_id))
-        return cls(event_id, receipt.position, receipt.leaf_hash.hex(), spelled)
+        leaf_hash, signed = receipt.leaf_hash.hex(), sign_receipt(receipt, origin, key)
+        return cls(event_id, receipt.position, leaf_hash, spelled, signed)
 
 
 class ReceiptsAnswer(ReceiptAnswer, frozen=True):
@@ -164,13 +169,15 @@ def fingerprint_of(command: type[Command], data: msgspec.Struct, secret: bytes) 
 
 
 def _answer(visit: Visit, recorded: Recorded) -> Response[ReceiptsAnswer]:
-    receipts = tuple(ReceiptAnswer.of(one) for one in recorded.receipts)
-    first = receipts[0]
-    content = ReceiptsAnswer(
-        first.event_id, first.position, first.leaf_hash, first.recorded_at, receipts
+    # An Ed25519 signature over the same is the same, so a repetition answers the first receipts.
+    opened = visit.opened
+    receipts = tuple(
+        ReceiptAnswer.of(one, opened.log_origin, opened.receipts_key) for one in recorded.receipts
     )
+    first = receipts[0]
+    content = ReceiptsAnswer(**msgspec.structs.asdict(first), receipts=receipts)
     headers = {
-        "location": f"/api/v1/{visit.opened.info.name}/events/{first.position}",
+        "location": f"/api/v1/{opened.info.name}/events/{first.position}",
         "ledger-position": str(receipts[-1].position),
         "cache-control": "no-store",
     }

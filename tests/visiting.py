@@ -32,6 +32,7 @@ from ledger.founding import found_ledger
 from ledger.model.history import History
 from ledger.recorder import Appended, AppendRequest
 from ledger.schedule import Planner
+from ledger.sealing.sealer import Sealer
 from ledger.settings import Settings
 from ledger.vocabulary import Actor, Cadence, Level, Reason, Stage, UnitKind, Via
 from projections.runner import Runner
@@ -337,6 +338,13 @@ def tell(opened: OpenLedger, events: list[Event]) -> None:
 def project(opened: OpenLedger) -> None:
     """Let the views catch up."""
     Runner(opened.database, opened.info.ledger_id, opened.recorder, VIEWS).catch_up()
+
+
+def seal(opened: OpenLedger) -> None:
+    """One pass of the sealer: everything that is recorded comes under a signed checkpoint."""
+    sealed_before = opened.log_folder.latest() is not None
+    opened.log_keys.ensure(opened.log_origin, sealed_before=sealed_before)
+    Sealer(opened.database, opened.info.ledger_id, opened.log_keys, opened.log_folder).seal()
 
 
 def issue(opened: OpenLedger, role: str, unit: str | None = None, person: str | None = None) -> str:

@@ -7,12 +7,16 @@ from typing import Any
 import pytest
 from litestar.handlers import HTTPRouteHandler
 from litestar.routes import HTTPRoute
+from litestar.testing import TestClient
+from msgspec.structs import replace
 
+from api.app import create_app
 from api.auth import KEY_KNOWN_SECONDS, MAY, Permission
+from api.ledgers import Ledgers
 from ledger.access import SECRET_CHARACTERS, Grant, digest_of, new_access_id
 from ledger.database import Role
 from ledger.decisions.access import ROLES
-from tests.visiting import Doors, issue
+from tests.visiting import Doors, issue, seal
 
 OWN, CHILD, PARENT, SIBLING = "B1", "S1", "R1", "B2"
 PLACES = {OWN: True, CHILD: True, PARENT: False, SIBLING: False}
@@ -43,7 +47,7 @@ def test_every_route_names_one_permission(network: Doors) -> None:
 
 
 def test_only_what_must_be_is_public(network: Doors) -> None:
-    """Health, metrics, the schema, explanations, and the way in: nothing else."""
+    """Health, metrics, the schema, explanations, hashes of the log, and the way in."""
     public = {
         path
         for _, path, handler in handlers(network)
@@ -57,6 +61,8 @@ def test_only_what_must_be_is_public(network: Doors) -> None:
         "/{ledger}/sign-out",
         "/health/live",
         "/health/ready",
+        "/log/{ledger}/checkpoint",
+        "/log/{ledger}/tile/{tile}",
         "/metrics",
         "/problems/{code}",
         "/schema",
@@ -205,6 +211,50 @@ def test_a_coach_sees_whom_the_unit_supports(network: Doors) -> None:
     """The dotted line shows what it supports, and nothing beside it."""
     assert network.get("/units/O1", "obligor", unit="T1").status_code == 200
     assert network.get("/units/O2", "obligor", unit="T1").status_code == 404
+
+
+BUNDLE = "/log/demo/tile/entries/000.p/1"
+
+
+@pytest.mark.parametrize("role", ROLES)
+def test_entries_of_the_log_by_role_and_place(network: Doors, role: str) -> None:
+    """Every fact of every unit: for auditors of the whole ledger, whatever else a key may do."""
+    seal(network.opened)
+    whole = network.client.get(BUNDLE, headers=network.key(role))
+    bound = network.client.get(BUNDLE, headers=network.key(role, unit=OWN))
+
+    assert whole.status_code == (200 if role in {"administrator", "auditor"} else 403)
+    assert bound.status_code == 403
+    assert f"bound to {OWN}" in bound.json()["detail"]
+
+
+def test_entries_of_the_log_without_a_key(network: Doors) -> None:
+    """Nobody in particular reads them where the operator made the log public, and only there."""
+    seal(network.opened)
+    settings = network.ledgers.settings
+    statuses = {}
+    for public in (False, True):
+        served = Ledgers(network.ledgers.database, replace(settings, log_public=public))
+        with TestClient(create_app(served), raise_server_exceptions=False) as client:
+            for name, headers in (
+                ("nobody", {}),
+                ("a wrong key", {"authorization": "Bearer ldg_x_y"}),
+                ("a bound key", network.key("manager", unit=OWN)),
+            ):
+                statuses[public, name] = client.get(BUNDLE, headers=headers).status_code
+        served.close()
+
+    assert {one for (public, _), one in statuses.items() if public} == {200}
+    assert statuses[False, "nobody"] == statuses[False, "a wrong key"] == 401
+    assert statuses[False, "a bound key"] == 403
+
+
+def test_hashes_of_the_log_are_for_everybody(network: Doors) -> None:
+    """They say nothing of what is reported, and are of use to whoever keeps them."""
+    seal(network.opened)
+    for path in ("/log/demo/checkpoint", "/log/demo/tile/0/000.p/1"):
+        for headers in ({}, {"authorization": "Bearer nonsense"}, network.key("dashboard")):
+            assert network.client.get(path, headers=headers).status_code == 200, path
 
 
 def test_names_are_for_roles_that_may_see_them(network: Doors) -> None:
