@@ -38,14 +38,12 @@ __all__ = [
 TILE_HEIGHT: Final = 8
 TILE_WIDTH: Final = 1 << TILE_HEIGHT
 LEVEL_MAX: Final = 63
-INDEX_MAX: Final = 10**18 - 1
-"""Six groups of three digits: more tiles than 2**63 entries have."""
-
 ENTRY_BYTES_MAX: Final = 65_535
 LENGTH_BYTES: Final = 2
 TILES_KEPT_MAX: Final = 512
 """Tiles that a `TileTree` keeps, 4 MB: a page of proofs asks for the same few again."""
 
+# Six groups of three digits name more tiles than 2**63 entries have.
 _PATH = re.compile(
     r"tile/(?P<level>entries|\d|[1-9]\d)/(?P<index>(?:x\d{3}/){0,5}\d{3})"
     r"(?:\.p/(?P<width>[1-9]\d{0,2}))?",
