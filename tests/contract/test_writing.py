@@ -1,13 +1,18 @@
 """What every write promises: receipts, repetition without harm, and personal words sealed."""
 
+from base64 import b64encode
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 from uuid import uuid4
 
 import pytest
+from litestar.testing import TestClient
 
+from api.app import create_app
+from api.ledgers import Ledgers
 from api.writing import KEY_CHARACTERS_MAX, KEY_CHARACTERS_MIN
 from ledger.sealed import Mark
+from tests.auditing import note_text
 from tests.visiting import Doors, project
 
 RENAME = "/organisation/rename-unit"
@@ -32,6 +37,43 @@ def test_a_receipt_leads_to_the_fact(network: Doors) -> None:
     assert fact.json()["leaf_hash"] == receipt["leaf_hash"]
     assert fact.json()["entry"]["id"] == receipt["event_id"]
     assert fact.json()["entry"]["recorded_at"] == receipt["recorded_at"]
+
+
+def test_a_receipt_is_signed(network: Doors) -> None:
+    """Whoever has the gate's public key checks, offline, what was promised and to the byte what."""
+    answer = network.post("/organisation/register-person", {"person": uuid4().hex, "name": "张"})
+    vkey = network.opened.receipts_key.verifier.vkey()
+    origin = "localhost/ledger/simulated/demo"
+
+    for one in (answer.json(), *answer.json()["receipts"]):
+        assert note_text(one["receipt"], vkey).split("\n") == [
+            "accountability-ledger/receipt@v1",
+            origin,
+            str(one["position"]),
+            b64encode(bytes.fromhex(one["leaf_hash"])).decode(),
+            one["event_id"],
+            one["recorded_at"],
+            "",
+        ]
+    assert vkey.startswith(f"{origin}/receipts+")
+    assert vkey in network.get("/log").json()["receipt_keys"]
+
+
+def test_a_receipt_outlives_the_process(network: Doors) -> None:
+    """The gate's key is made once: another process answers a repetition with the same signature."""
+    key = uuid4().hex
+    first = network.post(RENAME, name(), idempotency_key=key).json()
+    ledgers = Ledgers(network.ledgers.database, network.ledgers.settings)
+    with TestClient(create_app(ledgers)) as client:
+        again = client.post(
+            f"/api/v1/demo{RENAME}",
+            json=name(),
+            headers={**network.key(), "idempotency-key": key},
+        )
+    ledgers.close()
+
+    assert again.json() == first
+    assert again.headers["idempotency-replayed"] == "true"
 
 
 def test_repeating_a_key_changes_nothing(network: Doors) -> None:
