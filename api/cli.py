@@ -31,6 +31,7 @@ COMMANDS: Final[dict[str, str]] = {
     "export": "exchanging:export",
     "import": "exchanging:import_files",
     "checkpoint": "sealing:checkpoint",
+    "log": "log:log",
     "restore": "sealing:restore",
     "keys": "keys:keys",
     "bench": "measuring:bench",

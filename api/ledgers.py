@@ -25,9 +25,10 @@ from ledger.errors import NotFound
 from ledger.events.duties import FormField
 from ledger.identifiers import new_fact_id
 from ledger.log import Log
-from ledger.recorder import LedgerInfo, PostgresRecorder, find_ledger
+from ledger.recorder import LedgerInfo, find_ledger
 from ledger.sealed import Mark, PersonalKeys, SealedStore
 from ledger.sealing.folder import log_folder
+from ledger.sealing.guard import open_recorder
 from ledger.sealing.keys import LogKeys, ReceiptsKey, origin_of
 from ledger.settings import Settings
 from ledger.vocabulary import Actor, Via
@@ -61,7 +62,7 @@ class OpenLedger:
     def __init__(self, database: Database, info: LedgerInfo, settings: Settings) -> None:
         self.info = info
         self.database = database
-        self.recorder = PostgresRecorder(database, info.ledger_id)
+        self.recorder = open_recorder(database, info, settings)
         self.log = Log(self.recorder, info.name, simulated=info.simulated)
         self.clock = LedgerClock(self.recorder.head().recorded_at, simulated=info.simulated)
         self.keys = AccessKeys(database, info.ledger_id)

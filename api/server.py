@@ -1,8 +1,8 @@
 """The service running: database, views, clock and doors in one process, until it is told to stop.
 
-Threads follow the log beside the doors: one projects its views, one keeps time. Several such
-processes may serve one database; of each kind of thread one leads and the others stand by, or
-find their work done.
+Threads follow the log beside the doors: one projects its views, one seals what is recorded, one
+keeps time. Several such processes may serve one database; of each kind of thread one leads and
+the others stand by, or find their work done.
 """
 
 import contextlib
@@ -26,6 +26,9 @@ from ledger.errors import BadSetting, LedgerError
 from ledger.founding import found_ledger
 from ledger.migrate import migrate
 from ledger.recorder import find_ledger
+from ledger.sealing.guard import guard_of
+from ledger.sealing.keys import ensured_keys
+from ledger.sealing.sealer import Sealer
 from ledger.settings import Settings
 from projections.runner import Runner
 from projections.views import VIEWS
@@ -58,11 +61,17 @@ def running(settings: Settings) -> Iterator[Ledgers]:
     try:
         migrate(database)
         if find_ledger(database, settings.name) is None:
-            found_ledger(database, settings.name, simulated=False, now=datetime.now(UTC))
+            found_ledger(
+                database,
+                settings.name,
+                simulated=False,
+                now=datetime.now(UTC),
+                guard=guard_of(settings, settings.name),
+            )
         ledgers = Ledgers(database, settings)
         opened = ledgers.open(settings.name)
         try:
-            with _threads(opened):
+            with _threads(opened, settings):
                 yield ledgers
         finally:
             ledgers.close()
@@ -71,10 +80,15 @@ def running(settings: Settings) -> Iterator[Ledgers]:
 
 
 @contextmanager
-def _threads(opened: OpenLedger) -> Iterator[None]:
+def _threads(opened: OpenLedger, settings: Settings) -> Iterator[None]:
     runner = Runner(opened.database, opened.info.ledger_id, opened.recorder, VIEWS)
     stopping = threading.Event()
-    threads = [threading.Thread(target=runner.run, name="projector", daemon=True)]
+    keys = ensured_keys(opened.database, opened.info, settings)
+    sealer = Sealer(opened.database, opened.info.ledger_id, keys, opened.log_folder)
+    threads = [
+        threading.Thread(target=runner.run, name="projector", daemon=True),
+        threading.Thread(target=sealer.run, args=(stopping,), name="sealer", daemon=True),
+    ]
     if not opened.info.simulated:
         # A simulated ledger's time is told by whoever simulates it.
         target = lambda: _keep_time(opened, stopping)  # noqa: E731  (a thread's one line)

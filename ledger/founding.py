@@ -22,18 +22,23 @@ from ledger.recorder import (
     create_ledger,
     find_ledger,
 )
+from ledger.recorder.session import Guard
 from ledger.vocabulary import Actor, Via
 
 
-def found_ledger(
+def found_ledger(  # noqa: PLR0913  (what a beginning consists of, each with its name)
     database: Database,
     name: str,
     *,
     simulated: bool,
     now: datetime,
     new_id: Callable[[], UUID] = new_fact_id,
+    guard: Guard | None = None,
 ) -> LedgerInfo:
-    """The ledger of this name, made if there is none; `Conflict` if it has the other clock."""
+    """The ledger of this name, made if there is none; `Conflict` if it has the other clock.
+
+    `guard` refuses to begin anew a ledger that was sealed and whose database was lost.
+    """
     info = find_ledger(database, name)
     if info is None:
         create_ledger(database, name, simulated=simulated)
@@ -42,7 +47,7 @@ def found_ledger(
     if info.simulated != simulated:
         kind = "simulated" if info.simulated else "real"
         raise Conflict(f"ledger {name} has a {kind} clock; choose another name")
-    recorder = PostgresRecorder(database, info.ledger_id)
+    recorder = PostgresRecorder(database, info.ledger_id, guard)
     try:
         if recorder.head().position == 0:
             context = Context(

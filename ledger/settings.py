@@ -22,7 +22,9 @@ PREFIX = "LEDGER_"
 # Docker and systemd hand secrets over as files: LEDGER_DATABASE_URL_FILE names one.
 FILE_SUFFIX = "_FILE"
 # Read by the tests alone, so that they may stand in an environment that also runs the service.
-TEST_VARIABLES = frozenset({"LEDGER_TEST_DATABASE_URL", "LEDGER_TEST_HOME", "LEDGER_CITUS_URL"})
+TEST_VARIABLES = frozenset(
+    {"LEDGER_TEST_DATABASE_URL", "LEDGER_TEST_HOME", "LEDGER_TEST_CYCLES", "LEDGER_CITUS_URL"}
+)
 
 LogLevel = Literal["debug", "info", "warning", "error"]
 

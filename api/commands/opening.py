@@ -12,8 +12,9 @@ from ledger.entry import Context
 from ledger.errors import NotFound, ProjectorLeading
 from ledger.identifiers import new_fact_id
 from ledger.log import Log
-from ledger.recorder import LedgerInfo, PostgresRecorder, find_ledger
+from ledger.recorder import LedgerInfo, find_ledger
 from ledger.sealed import Mark, PersonalKeys, SealedStore
+from ledger.sealing.guard import open_recorder
 from ledger.settings import Settings, load
 from ledger.vocabulary import Actor, Via
 from projections.positions import Progress, standings
@@ -31,7 +32,7 @@ class Opened:
         self.settings = settings
         self.database = database
         self.info = info
-        self.recorder = PostgresRecorder(database, info.ledger_id)
+        self.recorder = open_recorder(database, info, settings)
         self.log = Log(self.recorder, info.name, simulated=info.simulated)
         self.questions = Questions(database, self.recorder, info.ledger_id, self.now)
 

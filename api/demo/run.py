@@ -35,6 +35,7 @@ from ledger.founding import found_ledger
 from ledger.migrate import migrate
 from ledger.recorder import Item
 from ledger.sealed import PersonalKeys, SealedStore
+from ledger.sealing.guard import guard_of
 from ledger.settings import Settings
 from ledger.vocabulary import Cadence, FormRef, Level, Stage, UnitRef
 
@@ -75,7 +76,12 @@ def _serve(settings: Settings) -> None:
 def _loaded(settings: Settings, database: Database, scale: Scale) -> Opened:
     began = eve(scale)
     info = found_ledger(
-        database, settings.name, simulated=True, now=began, new_id=seeded_ids(f"founding-{SEED}")
+        database,
+        settings.name,
+        simulated=True,
+        now=began,
+        new_id=seeded_ids(f"founding-{SEED}"),
+        guard=guard_of(settings, settings.name),
     )
     opened = Opened(settings, database, info)
     if is_complete(opened):

@@ -26,6 +26,7 @@ from ledger.founding import found_ledger
 from ledger.log import Log
 from ledger.migrate import migrate
 from ledger.recorder import Head, Item, Page, Stored, find_ledger
+from ledger.sealing.guard import guard_of
 from ledger.settings import Settings
 
 PROBLEMS_SHOWN: Final = 200
@@ -134,7 +135,11 @@ def _opened(settings: Settings, *, commit: bool) -> Iterator[Opened | None]:
             migrate(database)
             now = datetime.now(UTC)
             info = find_ledger(database, settings.name) or found_ledger(
-                database, settings.name, simulated=False, now=now
+                database,
+                settings.name,
+                simulated=False,
+                now=now,
+                guard=guard_of(settings, settings.name),
             )
         elif _is_migrated(database):
             info = find_ledger(database, settings.name)

@@ -6,7 +6,9 @@ signs nothing more and stops every writer, a writer records nothing.
 Read next: `ledger/sealing/guard.py`.
 """
 
-from collections.abc import Callable
+from collections.abc import Iterable
+from itertools import chain
+from typing import Protocol
 
 from ledger.errors import LogStopped, NotFound, TileError
 from ledger.sealing.folder import LogFolder
@@ -18,6 +20,16 @@ _WAYS_OUT = (
 )
 
 
+class Rows(Protocol):
+    """The leaf hashes that the database holds."""
+
+    def leaf(self, position: int) -> bytes | None:
+        """The leaf hash of a row; None where there is none."""
+
+    def leaves(self, after: int, until: int) -> Iterable[list[bytes]]:
+        """The leaf hashes of a range, page by page."""
+
+
 def rollback(head: int, size: int, folder: LogFolder) -> LogStopped:
     """The database ends before what was signed."""
     return LogStopped(
@@ -26,10 +38,10 @@ def rollback(head: int, size: int, folder: LogFolder) -> LogStopped:
     )
 
 
-def fork(size: int, tree: TileTree | None, leaf_at: Callable[[int], bytes | None]) -> LogStopped:
+def fork(size: int, tree: TileTree | None, rows: Rows) -> LogStopped:
     """The rows are not those that were signed; the first that differs is named if tiles tell."""
     try:
-        position = None if tree is None else first_difference(tree, leaf_at)
+        position = None if tree is None else first_difference(tree, rows)
     except (NotFound, TileError):
         position = None
     if position is None:
@@ -60,17 +72,19 @@ def edited(position: int, how: str) -> LogStopped:
     )
 
 
-def first_difference(tree: TileTree, leaf_at: Callable[[int], bytes | None]) -> int | None:
-    """The first position whose row is not its leaf, by halving; None when the last one agrees.
+def first_difference(tree: TileTree, rows: Rows) -> int | None:
+    """The first position whose row is not its leaf; None when there is none.
 
-    Two histories that have parted do not meet again, for entries name their position and time.
+    By halving: two histories that have parted do not meet again, for entries name their position
+    and time. Where the last row agrees, single rows were changed, and every row is compared.
     """
+    if rows.leaf(tree.size) == tree.leaf(tree.size - 1):
+        leaves = chain.from_iterable(rows.leaves(0, tree.size))
+        return next((n + 1 for n, leaf in enumerate(leaves) if leaf != tree.leaf(n)), None)
     same, differs = 0, tree.size
-    if not tree.size or leaf_at(tree.size) == tree.leaf(tree.size - 1):
-        return None
     while differs - same > 1:
         middle = (same + differs) // 2
-        if leaf_at(middle) == tree.leaf(middle - 1):
+        if rows.leaf(middle) == tree.leaf(middle - 1):
             same = middle
         else:
             differs = middle

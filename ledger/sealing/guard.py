@@ -7,22 +7,25 @@ beside it. Read next: `ledger/recorder/writer.py`, which calls it.
 """
 
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from typing import Final
 
 import msgspec
 import psycopg
 
+from ledger.database import Database, Role
 from ledger.errors import LogStopped, NoteError, NotFound, TileError
+from ledger.recorder import LedgerInfo, PostgresRecorder
 from ledger.sealing import findings
 from ledger.sealing.checkpoint import Checkpoint, open_checkpoint
 from ledger.sealing.folder import LogFolder, log_folder
-from ledger.sealing.keys import LogKeys
+from ledger.sealing.keys import LogKeys, log_keys
 from ledger.sealing.note import VerifierKey
+from ledger.sealing.session import LeafRows
 from ledger.settings import Settings
 
+STOPPED: Final = "SELECT stopped FROM ledger.head WHERE ledger_id = %s"
+RESUME: Final = "SELECT ledger.resume_v1(%s)"
 HEAD: Final = "SELECT position FROM ledger.head WHERE ledger_id = %s"
-LEAF: Final = "SELECT leaf_hash FROM ledger.event WHERE ledger_id = %s AND position = %s"
 
 
 def check_head(
@@ -43,13 +46,9 @@ def check_head(
     if head < size:
         raise findings.rollback(head, size, folder)
 
-    def leaf_at(position: int) -> bytes | None:
-        found = connection.execute(LEAF, (ledger_id, position)).fetchone()
-        return None if found is None else bytes(found[0])
-
-    tree = folder.tree(size)
+    tree, rows = folder.tree(size), LeafRows(connection, ledger_id)
     try:
-        agrees = leaf_at(size) == tree.leaf(size - 1)
+        agrees = rows.leaf(size) == tree.leaf(size - 1)
     except (NotFound, TileError) as error:
         raise LogStopped(
             f"the tiles of checkpoint {size} in {folder.path} cannot be read ({error}), so nobody "
@@ -57,7 +56,7 @@ def check_head(
             "which makes them anew, or correct LEDGER_LOG_DIR"
         ) from error
     if not agrees:
-        raise findings.fork(size, tree, leaf_at)
+        raise findings.fork(size, tree, rows)
 
 
 class Guard(msgspec.Struct, frozen=True):
@@ -69,13 +68,35 @@ class Guard(msgspec.Struct, frozen=True):
     def __call__(self, connection: psycopg.Connection, ledger_id: int) -> None:
         """Raise `LogStopped` unless this session may write."""
         known = self.keys.verifiers() if self.keys.exist() else ()
-        check_head(connection, ledger_id, self.folder, known)
+        try:
+            check_head(connection, ledger_id, self.folder, known)
+        except OSError as error:
+            raise LogStopped(
+                f"the log in {self.folder.path} cannot be read ({error}), so nobody can tell "
+                "whether this database is the one that was signed; let this service read it"
+            ) from error
 
 
 def guard_of(settings: Settings, ledger: str) -> Guard:
     """The guard of a ledger where the settings say that its log and its keys are."""
-    keys = LogKeys(Path(settings.home) / "keys", ledger)
-    return Guard(log_folder(settings, ledger), keys)
+    return Guard(log_folder(settings, ledger), log_keys(settings, ledger))
+
+
+def open_recorder(database: Database, info: LedgerInfo, settings: Settings) -> PostgresRecorder:
+    """The recorder of a ledger for a service or a command: whoever may write opens it here."""
+    return PostgresRecorder(database, info.ledger_id, guard_of(settings, info.name))
+
+
+def resume(database: Database, ledger_id: int, guard: Guard) -> str | None:
+    """Let facts be recorded again after a stop; why they could not be, None when they could.
+
+    Only the owner may, and only when the guard finds the ledger where it was sealed.
+    """
+    with database.connect(Role.OWNER) as connection:
+        row = connection.execute(STOPPED, (ledger_id,)).fetchone()
+        guard(connection, ledger_id)
+        connection.execute(RESUME, (ledger_id,))
+    return None if row is None else row[0]
 
 
 def _sealed_size(folder: LogFolder, known: Sequence[VerifierKey]) -> int:

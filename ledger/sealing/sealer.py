@@ -189,7 +189,7 @@ class Lead:
         for size, root in sorted(claims.items()):
             if size <= tree.size:
                 continue
-            for leaves in self._session.leaves(tree.size, size):
+            for leaves in self._session.rows.leaves(tree.size, size):
                 tree.extend(leaves)
             if tree.root() != root:
                 raise self._forked(size, root)
@@ -318,4 +318,4 @@ class Lead:
             leads_there = tree.root() == root
         except (NotFound, TileError):
             leads_there = False
-        return findings.fork(size, tree if leads_there else None, self._session.leaf)
+        return findings.fork(size, tree if leads_there else None, self._session.rows)

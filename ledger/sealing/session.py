@@ -78,16 +78,50 @@ class Look(msgspec.Struct, frozen=True):
     leaf: bytes | None
 
 
+class LeafRows:
+    """The leaf hashes that the rows of a ledger hold."""
+
+    def __init__(self, connection: psycopg.Connection, ledger_id: int) -> None:
+        self._connection = connection
+        self._ledger_id = ledger_id
+
+    def leaf(self, position: int) -> bytes | None:
+        """The leaf hash of a row; None where there is none."""
+        found = self._connection.execute(
+            LEAVES, (self._ledger_id, position - 1, position), binary=True
+        ).fetchone()
+        return None if found is None else bytes(found[0])
+
+    def leaves(self, after: int, until: int) -> Iterator[list[bytes]]:
+        """The leaf hashes of a range, page by page; `LogStopped` names a row that is gone."""
+        for start in range(after, until, LEAVES_PAGE_ROWS):
+            end = min(start + LEAVES_PAGE_ROWS, until)
+            rows = self._connection.execute(LEAVES, (self._ledger_id, start, end), binary=True)
+            found = [leaf for (leaf,) in rows.fetchall()]
+            self.require_all(len(found), start, end)
+            yield found
+
+    def require_all(self, count: int, after: int, until: int) -> None:
+        """A range that the head covers has every row; `LogStopped` names the first that is gone."""
+        if count == until - after:
+            return
+        rows = self._connection.execute(POSITIONS, (self._ledger_id, after, until)).fetchall()
+        there = {position for (position,) in rows}
+        missing = next(n for n in range(after + 1, until + 1) if n not in there)
+        raise findings.edited(missing, "the row is gone")
+
+
 class SealerSession:
     """The connection of the one sealer of a ledger; used by one thread."""
 
     def __init__(self, database: Database, ledger_id: int) -> None:
         self._ledger_id = ledger_id
         self._connection = database.connect(Role.SEALER)
+        self.rows = LeafRows(self._connection, ledger_id)
         try:
-            self._connection.prepare_threshold = 0
             self._connection.execute(SETTINGS)
             self._connection.execute(DURABLE)
+            self._connection.prepare_threshold = 0
             self.epoch, self.seal = self._take_lead()
         except BaseException:
             self._connection.close()
@@ -101,22 +135,6 @@ class SealerSession:
         head, stopped, epoch, size, root, leaf = row
         return Look(head, stopped, epoch, Seal(size or 0, root), leaf)
 
-    def leaf(self, position: int) -> bytes | None:
-        """The leaf hash of a row; None where there is none."""
-        found = self._connection.execute(
-            LEAVES, (self._ledger_id, position - 1, position), binary=True
-        ).fetchone()
-        return None if found is None else bytes(found[0])
-
-    def leaves(self, after: int, until: int) -> Iterator[list[bytes]]:
-        """The leaf hashes of a range as the rows say them, page by page."""
-        for start in range(after, until, LEAVES_PAGE_ROWS):
-            end = min(start + LEAVES_PAGE_ROWS, until)
-            rows = self._connection.execute(LEAVES, (self._ledger_id, start, end), binary=True)
-            found = [leaf for (leaf,) in rows.fetchall()]
-            self._require_all(len(found), start, end)
-            yield found
-
     def pages(self, after: int, until: int) -> Iterator[tuple[list[bytes], list[bytes]]]:
         """Leaf hashes and entries of a range; `LogStopped` where a row's two do not agree."""
         for start in range(after, until, PAGE_ROWS):
@@ -127,7 +145,7 @@ class SealerSession:
             for leaf, entry in rows.fetchall():
                 leaves.append(leaf)
                 entries.append(entry)
-            self._require_all(len(leaves), start, end)
+            self.rows.require_all(len(leaves), start, end)
             hashed = [sha256(b"\0" + entry).digest() for entry in entries]
             if hashed != leaves:
                 place = next(n for n, leaf in enumerate(leaves) if leaf != hashed[n])
@@ -157,15 +175,6 @@ class SealerSession:
         with suppress(psycopg.Error):
             self._connection.execute(LEAVE_LEAD, (LOCK, self._ledger_id))
         self._connection.close()
-
-    def _require_all(self, count: int, after: int, until: int) -> None:
-        """A range that the head covers has every row."""
-        if count == until - after:
-            return
-        rows = self._connection.execute(POSITIONS, (self._ledger_id, after, until)).fetchall()
-        there = {position for (position,) in rows}
-        missing = next(n for n in range(after + 1, until + 1) if n not in there)
-        raise findings.edited(missing, "the row is gone")
 
     def _take_lead(self) -> tuple[int, Seal]:
         """Shut out every earlier sealer; which one this is, and what was sealed last."""
