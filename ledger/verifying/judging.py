@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from typing import Final
 
 from ledger.merkle import root_of
-from ledger.sealing.tiles import TILE_WIDTH, TileId
+from ledger.sealing.tiles import TILE_HEIGHT, TILE_WIDTH, TileId
 from ledger.verifying.report import Fault
 from ledger.verifying.sources import LogFiles
 from ledger.verifying.stretches import Differing, Stretch, filed_hashes
@@ -26,7 +26,7 @@ class Judgement:
     """The tree that was signed, if it can be told, and what is wrong with everything else."""
 
     def __init__(
-        self, tree: Tree, differing: Mapping[int, Differing], size: int, root: bytes | None
+        self, tree: Tree, differing: Mapping[int, Differing], size: int, root: bytes
     ) -> None:
         self.tree = tree
         self.faults: list[Fault] = []
@@ -41,21 +41,36 @@ class Judgement:
         trusted = {
             tile: hashes for tile, hashes in filed.items() if above and above.vouches(tile, hashes)
         }
-        if self._root is None:
-            self._blame(self._differing, f"{noun} and its tile differ, and no checkpoint decides")
-            return
         for changed in ({}, filed, trusted):
             tree = self.tree.replaced(changed)
-            if tree.root(self._size) == self._root:
-                self.tree, self.certain = tree, True
-                damaged = {
-                    tile: one for tile, one in self._differing.items() if tile not in changed
-                }
-                edited = {tile: one for tile, one in self._differing.items() if tile in changed}
-                self._blame(damaged, "the tile does not hold this entry's hash: tile damaged")
-                self._blame(edited, f"{noun} is not the entry that was signed: it was changed")
+            if self._is_signed(tree):
+                for tile, one in self._differing.items():
+                    self._blame(tile, one, CHANGED.format(noun) if tile in changed else DAMAGED)
                 return
-        self._blame(self._differing, f"{noun} and its tile differ: {WHO_IS_WRONG}")
+        if above is None or not self._decide_above(noun, above, self.tree.replaced(trusted)):
+            self._give_up(noun)
+
+    def _is_signed(self, tree: Tree) -> bool:
+        if tree.root(self._size) == self._root:
+            self.tree, self.certain = tree, True
+        return self.certain
+
+    def _decide_above(self, noun: str, above: "Uppers", tree: Tree) -> bool:
+        """Whether the level above tells: entries that were changed together with their tile."""
+        tops = above.differing(tree)
+        if not self._is_signed(tree.replaced_tops(tops)):
+            return False
+        for tile, one in self._differing.items():
+            self._blame(tile, one, CHANGED.format(noun))
+        for tile in tops.keys() - self._differing.keys():
+            first = tile * TILE_WIDTH + 1
+            what = f"among the {TILE_WIDTH} entries from here on one was changed, and its tile too"
+            self.faults.append(Fault(first, what))
+        return True
+
+    def _give_up(self, noun: str) -> None:
+        for tile, one in self._differing.items():
+            self._blame(tile, one, f"{noun} and its tile differ: {WHO_IS_WRONG}")
         computed = self.tree.root(self._size).hex()
         self.faults.append(
             Fault(
@@ -65,10 +80,8 @@ class Judgement:
             )
         )
 
-    def _blame(self, differing: Mapping[int, Differing], what: str) -> None:
-        self.faults += [
-            Fault(tile * TILE_WIDTH + one.place() + 1, what) for tile, one in differing.items()
-        ]
+    def _blame(self, tile: int, one: Differing, what: str) -> None:
+        self.faults.append(Fault(tile * TILE_WIDTH + one.place() + 1, what))
 
 
 class Uppers:
@@ -84,6 +97,11 @@ class Uppers:
         if tile >= self._count:
             return True
         return len(hashes) == TILE_WIDTH and root_of(hashes) == self.top(tile)
+
+    def differing(self, tree: Tree) -> dict[int, bytes]:
+        """The full tiles whose hash in this tree is another than here."""
+        tops = ((tile, self.top(tile)) for tile in range(self._count))
+        return {tile: top for tile, top in tops if top and top != tree.subtree(TILE_HEIGHT, tile)}
 
     def top(self, tile: int) -> bytes:
         """The hash over a full tile, as filed; nothing when it is missing."""

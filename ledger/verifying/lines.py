@@ -77,10 +77,9 @@ class _Lines:
             return
         index = len(self.found.tops)
         leaves, self._leaves = self._leaves, []
-        width = min(len(leaves), self._size - index * TILE_WIDTH)
+        width = min(TILE_WIDTH, self._size - index * TILE_WIDTH)
         if self._tiles is not None and self.first == 1 and width > 0:
-            covered = min(TILE_WIDTH, self._size - index * TILE_WIDTH)
-            self.found.compare(self._tiles, TileId(0, index, covered), leaves[:covered])
+            self.found.compare(self._tiles, TileId(0, index, width), leaves, width)
         tile = TileId(0, index, len(leaves))
         self.found.take(tile, leaves, chosen=index in self._chosen)
 

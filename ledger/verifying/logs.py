@@ -244,12 +244,15 @@ def _sort_paths(files: LogFiles, size: int, report: Report) -> tuple[Partials, S
             strays.append(path)
             continue
         level = tile.level or 0
-        if tile.index * TILE_WIDTH << level * TILE_HEIGHT >= size:
+        there = (size >> level * TILE_HEIGHT) - tile.index * TILE_WIDTH
+        if there <= 0:
             beyond += 1
-        elif tile.width < TILE_WIDTH and not level:
-            partials.setdefault(tile.index, []).append(tile)
-        elif tile.width < TILE_WIDTH:
+        elif tile.width in {TILE_WIDTH, there}:
+            continue  # read as what this tree has there
+        elif level:
             uppers.append(tile)
+        else:
+            partials.setdefault(tile.index, []).append(tile)
     for path in sorted(strays)[:STRAYS_SHOWN_MAX]:
         report.blame(None, f"{path} is no file of a log; find out who put it there")
     if beyond:

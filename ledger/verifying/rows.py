@@ -115,9 +115,10 @@ def check_rows(table: Table, part: Part) -> Rows:
 
 def _compare(table: Table, tile: TileId, hashes: list[bytes], found: Stretch) -> None:
     """Compare rows with the tile that was sealed of them, as far as the checkpoint covers it."""
-    width = min(tile.width, table.sealed - tile.index * TILE_WIDTH)
+    width = min(TILE_WIDTH, table.sealed - tile.index * TILE_WIDTH)
     if table.folder is not None and width > 0:
-        found.compare(FolderLog(table.folder), TileId(0, tile.index, width), hashes[:width])
+        filed = TileId(0, tile.index, width)
+        found.compare(FolderLog(table.folder), filed, hashes, min(width, tile.width))
 
 
 def _read(connection: psycopg.Connection, ledger_id: int, after: int, until: int) -> bytes:

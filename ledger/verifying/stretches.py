@@ -74,11 +74,16 @@ class Stretch(msgspec.Struct):
         if len(self.faults) < FAULTS_MAX:
             self.faults.append(Fault(position, what))
 
-    def compare(self, files: LogFiles, tile: TileId, leaves: list[bytes]) -> None:
-        """Keep both sides where a tile does not hold the hashes of its entries."""
+    def compare(
+        self, files: LogFiles, tile: TileId, leaves: list[bytes], width: int = TILE_WIDTH
+    ) -> None:
+        """Keep both sides where a tile does not hold the hashes of its entries.
+
+        `width`: only so many of them are there to be compared.
+        """
         filed = filed_hashes(files, tile, self)
-        if filed is not None and filed != leaves:
-            self.differing[tile.index] = Differing(leaves, filed)
+        if filed is not None and filed[:width] != leaves[:width]:
+            self.differing[tile.index] = Differing(leaves[:width], filed[:width])
 
     def take(self, tile: TileId, leaves: list[bytes], *, chosen: bool) -> None:
         """Take the leaf hashes of the next tile."""

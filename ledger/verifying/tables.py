@@ -41,17 +41,19 @@ WHERE NOT EXISTS (
 )
 """
 KEYS: Final = """
-SELECT min(given.position)
+SELECT given.position, given.event_count, held.event_count
 FROM unnest(%(keys)s::uuid[], %(positions)s::bigint[], %(counts)s::int[])
     AS given (key, position, event_count)
-WHERE NOT EXISTS (
-    SELECT FROM ledger.event_key
+LEFT JOIN LATERAL (
+    SELECT event_key.event_count FROM ledger.event_key
     WHERE event_key.ledger_id = %(ledger_id)s
       AND event_key.key = given.key
       AND event_key.position = given.position
-      AND event_key.event_count = given.event_count
       AND event_key.fingerprint IS NOT NULL
-)
+    OFFSET 0
+) AS held ON true
+WHERE held.event_count IS DISTINCT FROM given.event_count
+ORDER BY given.position LIMIT 1
 """
 COUNTS: Final = """
 SELECT
@@ -138,10 +140,12 @@ def check_keys(
         "counts": [count for _, _, count in runs],
     }
     row = connection.execute(KEYS, given).fetchone()
-    missing = row[0] if row else None
-    if missing is None:
+    if row is None:
         return None
-    return Fault(missing, "event_key does not lead from this entry's idempotency key to it")
+    position, here, told = row
+    if told is not None and told > here:
+        return Fault(position + here, f"its request had {told:,} entries, and the rest is missing")
+    return Fault(position, "event_key does not lead from this entry's idempotency key to it")
 
 
 def check_counts(  # noqa: PLR0913, PLR0917  (a stretch of a ledger, and what it should have)

@@ -44,6 +44,13 @@ class Tree:
                 tops[tile] = root_of(hashes) if len(hashes) == TILE_WIDTH else UNKNOWN
         return Tree(b"".join(tops), leaves)
 
+    def replaced_tops(self, tops: Mapping[int, bytes]) -> "Tree":
+        """The tree with other hashes over some full tiles."""
+        changed = list(self._levels[0])
+        for tile, top in tops.items():
+            changed[tile] = top
+        return Tree(b"".join(changed), self.leaves)
+
     def hashes(self, level: int, index: int, width: int) -> bytes:
         """What the tile of this level (above 0) must hold."""
         first = index * TILE_WIDTH
