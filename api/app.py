@@ -17,6 +17,7 @@ from litestar.datastructures import State
 from litestar.di import Provide
 
 from api import (
+    attachments,
     calendar,
     duties,
     events,
@@ -61,6 +62,7 @@ def create_app(ledgers: Ledgers) -> Litestar:
             calendar.router,
             timeline.router,
             events.router,
+            attachments.router,
             proofs.router,
         ],
         dependencies={
@@ -80,7 +82,13 @@ def create_app(ledgers: Ledgers) -> Litestar:
         exception_handlers={Exception: answer},
         request_max_body_size=BODY_BYTES_MAX,
         openapi_config=openapi_config(),
-        state=State({"ledgers": ledgers, "observer": observer}),
+        state=State(
+            {
+                "ledgers": ledgers,
+                "observer": observer,
+                "uploading": asyncio.Semaphore(attachments.UPLOADS_MAX),
+            }
+        ),
         lifespan=[_with_threads],
         logging_config=None,
     )

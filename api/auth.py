@@ -39,18 +39,24 @@ class Permission(StrEnum):
     SEE_EVENTS = "events.see"
     SEE_NAMES = "names.see"
     SEE_ACCESS = "access.see"
+    SEE_ATTACHMENTS = "attachments.see"
     SEE_LOG = "log.see"
     WRITE_ORGANISATION = "organisation.write"
     WRITE_DUTIES = "duties.write"
     WRITE_CALENDAR = "calendar.write"
     WRITE_REPORTS = "reports.write"
+    SEND_ATTACHMENTS = "attachments.send"
     REVIEW_REPORTS = "reports.review"
     ASK_RELIEF = "relief.ask"
     GIVE_RELIEF = "relief.give"
 
 
 _SEE: Final = frozenset({Permission.SEE_ANSWERS, Permission.SEE_ORGANISATION})
-_SEE_ALL: Final = _SEE | {Permission.SEE_EVENTS, Permission.SEE_NAMES}
+_SEE_ALL: Final = _SEE | {
+    Permission.SEE_EVENTS,
+    Permission.SEE_NAMES,
+    Permission.SEE_ATTACHMENTS,
+}
 
 MAY: Final[dict[str, frozenset[Permission]]] = {
     "administrator": frozenset(Permission),
@@ -60,11 +66,13 @@ MAY: Final[dict[str, frozenset[Permission]]] = {
         Permission.WRITE_ORGANISATION,
         Permission.WRITE_DUTIES,
         Permission.WRITE_REPORTS,
+        Permission.SEND_ATTACHMENTS,
         Permission.REVIEW_REPORTS,
         Permission.ASK_RELIEF,
         Permission.GIVE_RELIEF,
     },
-    "obligor": _SEE_ALL | {Permission.WRITE_REPORTS, Permission.ASK_RELIEF},
+    "obligor": _SEE_ALL
+    | {Permission.WRITE_REPORTS, Permission.SEND_ATTACHMENTS, Permission.ASK_RELIEF},
     "dashboard": _SEE,
 }
 """What each role may do. Whether this post may do it to that one is decided from facts."""

@@ -74,6 +74,7 @@ class _Answer:
         self._send = send
         self._start: dict[str, Any] | None = None
         self._sent = False
+        self._ended = False
 
     async def send(self, message: Message) -> None:
         """Pass on; the start waits for the first part of the body, so that an ETag can cover it."""
@@ -87,6 +88,10 @@ class _Answer:
             self._sent = True
             await self._send(start)  # type: ignore[arg-type]
         if self.is_head and message["type"] == "http.response.body":
+            if self._ended:
+                # An answer that comes in parts has no further part for HEAD.
+                return
+            self._ended = True
             message = {"type": "http.response.body", "body": b"", "more_body": False}
         await self._send(message)
 

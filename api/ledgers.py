@@ -18,6 +18,7 @@ from typing import Final
 from api.auth import Doorkeeper
 from api.cursors import Cursors
 from ledger.access import AccessKeys
+from ledger.attachments import AttachmentStore
 from ledger.database import Database
 from ledger.entry import Context
 from ledger.erasure import Erasure
@@ -31,6 +32,7 @@ from ledger.sealing.folder import log_folder
 from ledger.sealing.guard import open_recorder
 from ledger.sealing.keys import LogKeys, ReceiptsKey, origin_of
 from ledger.settings import Settings
+from ledger.uploads import Uploads
 from ledger.vocabulary import Actor, Via
 from projections.positions import Progress
 from projections.standpoint import Questions
@@ -78,6 +80,11 @@ class OpenLedger:
         self.receipts_key = ReceiptsKey(keys, info.name).signing(self.log_origin)
         personal_keys = PersonalKeys(keys, info.name)
         self.sealed = SealedStore(database, info.ledger_id, personal_keys)
+        folder = Path(settings.attachments_dir or Path(settings.home) / "attachments")
+        self.attachments = AttachmentStore(
+            folder, info.name, personal_keys, follow=self.sealed.erased
+        )
+        self.uploads = Uploads(self.log, self.attachments, settings)
         # What an erasure left undone, or a restored database undid, is done before any door opens.
         Erasure(self.log, personal_keys, self.sealed).finish(self._context_of_start())
         self.personal_fields: dict[tuple[str, int], tuple[float, tuple[FormField, ...]]] = {}

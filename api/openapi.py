@@ -88,6 +88,7 @@ def openapi_config() -> OpenAPIConfig:
             Tag("duties", "Standing demands, forms, rule sets."),
             Tag("calendar", "The working calendar as facts."),
             Tag("reports", "Submissions and what became of them."),
+            Tag("attachments", "Files that facts name: sent first, fetched by who sees the fact."),
             Tag("relief", "Extensions, waivers, the late channel."),
         ],
         render_plugins=[_Schema()],

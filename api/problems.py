@@ -17,6 +17,7 @@ from litestar.exceptions import HTTPException, ValidationException
 from psycopg_pool import PoolTimeout
 
 from ledger import errors
+from ledger.attachments import AttachmentTooLarge
 from ledger.errors import FieldProblem, LedgerError
 
 PROBLEM_MEDIA_TYPE: Final = "application/problem+json"
@@ -123,6 +124,7 @@ STATUSES: Final[dict[type[Exception], int]] = {
     errors.KeyReused: 422,
     errors.DuplicateId: 409,
     errors.EntryTooLarge: 413,
+    AttachmentTooLarge: 413,
     errors.BadLabel: 422,
     errors.OutcomeUnknown: 503,
     errors.LogStopped: 503,

@@ -83,6 +83,10 @@ class Scope:
             return any(kind in EVERYBODYS for kind, _ in named)
         return any(self.reaches(kind, key) for kind, key in placed)
 
+    def sees_attachment(self, namings: Iterable[Iterable[str]]) -> bool:
+        """Whether a file is visible: some fact that names it is. Unnamed, its uploader's alone."""
+        return any(self.sees(tags) for tags in namings)
+
     def _reaches_obligation(self, key: str) -> bool:
         """An obligation stays visible to the line that its unit stood in when it was due."""
         row = self._standpoint.reader.get(OBLIGATION, key)

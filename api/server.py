@@ -22,14 +22,17 @@ from api.ledgers import Ledgers, OpenLedger
 from api.observability import configure_logging
 from ledger.clock import Clock
 from ledger.database import open_database
+from ledger.entry import Context
 from ledger.errors import BadSetting, LedgerError
 from ledger.founding import found_ledger
+from ledger.identifiers import new_fact_id
 from ledger.migrate import migrate
 from ledger.recorder import find_ledger
 from ledger.sealing.guard import guard_of
 from ledger.sealing.keys import ensured_keys
 from ledger.sealing.sealer import Sealer
 from ledger.settings import Settings
+from ledger.vocabulary import Actor, Via
 from projections.runner import Runner
 from projections.views import VIEWS
 
@@ -40,6 +43,7 @@ STOP_SECONDS: Final = 10
 """How long requests may finish, and threads may end, when the service stops."""
 
 KEEP_ALIVE_SECONDS: Final = 30
+SWEEP_SECONDS: Final = 3_600.0
 
 logger = structlog.get_logger(__name__)
 
@@ -93,6 +97,8 @@ def _threads(opened: OpenLedger, settings: Settings) -> Iterator[None]:
         # A simulated ledger's time is told by whoever simulates it.
         target = lambda: _keep_time(opened, stopping)  # noqa: E731  (a thread's one line)
         threads.append(threading.Thread(target=target, name="clock", daemon=True))
+        sweep = lambda: _sweep(opened, stopping)  # noqa: E731  (the same)
+        threads.append(threading.Thread(target=sweep, name="sweeper", daemon=True))
     for thread in threads:
         thread.start()
     try:
@@ -112,6 +118,18 @@ def _keep_time(opened: OpenLedger, stopping: threading.Event) -> None:
         except (LedgerError, psycopg.Error) as error:
             logger.warning("clock rests", ledger=opened.info.name, error=str(error))
             stopping.wait(REST_SECONDS)
+
+
+def _sweep(opened: OpenLedger, stopping: threading.Event) -> None:
+    """Let go, every hour, of files that nobody named in time."""
+    sweeper = Actor(via=Via.CLOCK, system="sweeper")
+    while not stopping.is_set():
+        now = opened.clock.now()
+        try:
+            opened.uploads.sweep(Context(actor=sweeper, received_at=now, new_id=new_fact_id))
+        except (LedgerError, psycopg.Error, OSError) as error:
+            logger.warning("sweeper rests", ledger=opened.info.name, error=str(error))
+        stopping.wait(SWEEP_SECONDS)
 
 
 def _config(settings: Settings, ledgers: Ledgers) -> uvicorn.Config:

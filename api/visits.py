@@ -15,6 +15,7 @@ from urllib.parse import parse_qsl, urlencode
 import msgspec
 from litestar import Request, Response
 from litestar.params import QueryParameter
+from msgspec.structs import replace
 
 from api.auth import Caller, Permission
 from api.cursors import Cursor
@@ -197,6 +198,10 @@ class Visit:
             access=self.caller.as_access(),
         )
 
+    def context_now(self) -> Context:
+        """The same caller at this instant: for what a long request comes to at its end."""
+        return replace(self.context(), received_at=self.opened.clock.now())
+
     def sealer(self, data: msgspec.Struct, *, before: Callable[[], None]) -> Seal:
         """Seals under the key of the person whom the command is about, else of who writes.
 
@@ -214,6 +219,13 @@ class Visit:
             return self.opened.sealed.seal(person, field, words, findable=field == FINDABLE)
 
         return seal
+
+    def with_files_named(self, command: Any) -> Any:  # noqa: ANN401
+        """The command, the files that it names called as entries call them."""
+        if not (evidence := getattr(command, "evidence", ())):
+            return command
+        named = self.opened.uploads.named(evidence, self.caller.actor())
+        return replace(command, evidence=named)
 
     def names(self, persons: Iterable[str | None]) -> dict[str, str | None]:
         """The names of persons, None for the erased, for callers who may see names."""

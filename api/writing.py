@@ -138,7 +138,8 @@ def execute(
         seal = visit.sealer(data, before=stop_if_recorded)
         wired = door.prepare(visit, data, seal) if door.prepare else data
         visit.require_in_scope(wired, door.command)
-        recorded = log.execute(sealed(wired, door.command, seal), context, key, fingerprint)
+        command = visit.with_files_named(sealed(wired, door.command, seal))
+        recorded = log.execute(command, context, key, fingerprint)
     except _Repeated as repeated:
         recorded = repeated.recorded
     return _answer(visit, recorded)

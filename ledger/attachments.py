@@ -12,7 +12,8 @@ import hashlib
 import hmac
 import os
 import secrets
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import suppress
 from enum import Enum
 from pathlib import Path
 from typing import IO, Final
@@ -76,21 +77,29 @@ class State(Enum):
 class AttachmentStore:
     """The files of one ledger; any thread, and several processes, may use it."""
 
-    def __init__(self, folder: Path, ledger: str, keys: PersonalKeys) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        ledger: str,
+        keys: PersonalKeys,
+        follow: Callable[[], object] = lambda: None,
+    ) -> None:
+        """`follow` has the keys destroyed of whom the log says were erased, before one is used."""
         self.folder = folder / ledger
         self._ledger = ledger
         self._keys = keys
+        self._follow = follow
 
     def identify(self, owner: str, sha256: str) -> AttachmentId:
         """What entries call the file of this content; `PersonErased` when the owner was erased."""
-        return _name_of(self._keys.made_for([owner])[owner], bytes.fromhex(sha256))
+        return _name_of(self._made_for(owner), bytes.fromhex(sha256))
 
     def begin(self, owner: str, attachment: AttachmentId) -> "Incoming":
         """A file that is being written; nothing of it counts before `keep`."""
         waiting = self.folder / WAITING
         waiting.mkdir(parents=True, exist_ok=True, mode=0o700)
         salt = secrets.token_bytes(SALT_BYTES)
-        key = self._content_key(self._keys.made_for([owner])[owner], attachment, salt)
+        key = self._content_key(self._made_for(owner), attachment, salt)
         path = waiting / f".part-{attachment}-{secrets.token_hex(8)}"
         return Incoming(path, key, salt)
 
@@ -111,7 +120,7 @@ class AttachmentStore:
         path = self._path(attachment)
         if path is None:
             raise AttachmentMissing
-        key = self._keys.of([owner]).get(owner, b"")
+        key = self._key_of(owner)
         if key is None:
             raise AttachmentGone
         if not key:
@@ -140,10 +149,10 @@ class AttachmentStore:
         except AttachmentGone:
             return State.ERASED
         except AttachmentMissing:
-            return State.ERASED if self._keys.of([owner]).get(owner, b"") is None else State.MISSING
+            return State.ERASED if self._key_of(owner) is None else State.MISSING
         except AttachmentAltered:
             return State.ALTERED
-        key = self._keys.of([owner]).get(owner)
+        key = self._key_of(owner)
         same = key is not None and _name_of(key, digest.digest()) == attachment
         return State.PRESENT if same else State.ALTERED
 
@@ -157,7 +166,9 @@ class AttachmentStore:
         """Move a file that is named to where it stays."""
         target = self._settled(attachment)
         target.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        (self.folder / WAITING / attachment).rename(target)
+        with suppress(FileNotFoundError):
+            # Another process may have done it a moment ago.
+            (self.folder / WAITING / attachment).rename(target)
         _flush_folder(target.parent)
         _flush_folder(self.folder / WAITING)
 
@@ -187,6 +198,15 @@ class AttachmentStore:
         for part in folder.glob(".part-*") if folder.is_dir() else ():
             if part.stat().st_mtime < older_than:
                 part.unlink(missing_ok=True)
+
+    def _made_for(self, owner: str) -> bytes:
+        self._follow()
+        return self._keys.made_for([owner])[owner]
+
+    def _key_of(self, owner: str) -> bytes | None:
+        """The owner's key; None: destroyed; nothing: never made here, or lost."""
+        self._follow()
+        return self._keys.of([owner]).get(owner, b"")
 
     def _path(self, attachment: AttachmentId) -> Path | None:
         # Looked for where it goes last: a file that settles meanwhile is found on the second look.

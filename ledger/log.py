@@ -85,7 +85,7 @@ class Log:
                 self._append(list(refusal.drafts), context, None, None)
                 raise
             try:
-                condition = condition_of(boundary, head)
+                condition = condition_of(boundary, head) if boundary else None
                 return self._append(drafts, context, condition, (key, fingerprint))
             except (ConditionFailed, TimeWentBack):
                 continue

@@ -44,6 +44,11 @@ class ReceiveAttachment(_OfAttachment, frozen=True, kw_only=True):
     owner: PersonRef
     media_type: str
 
+    def boundary(self, history: History) -> list[Selector]:
+        """Nothing: that a file is on its way is so whatever happened before."""
+        del history
+        return []
+
     def decide(self, history: History, context: Context) -> list[Draft]:
         """`attachment.received`, at every try."""
         del history, context

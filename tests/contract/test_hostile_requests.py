@@ -87,6 +87,7 @@ def test_every_bad_field_is_named_at_once(network: Doors) -> None:
         "content.remark",
         "nil_return",
         "evidence[0].media_type",
+        "evidence[0].sha256",
         "evidence[1].sha256",
         "evidence[1].nmae",
         "form_revision",
