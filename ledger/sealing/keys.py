@@ -33,6 +33,8 @@ PRIVATE_FOLDER_MODE: Final = 0o700
 FOR_OTHERS: Final = stat.S_IRWXG | stat.S_IRWXO
 WRITABLE_BY_OTHERS: Final = stat.S_IWGRP | stat.S_IWOTH
 
+SEALED_BEFORE: Final = "SELECT FROM ledger.seal WHERE ledger_id = %s"
+
 
 class LogKeyMissing(LedgerError):
     """The log was signed before and its key is not here; bring the key's file back."""
@@ -49,9 +51,6 @@ class LogKeyUnsafe(LedgerError):
 def origin_of(log_origin: str, ledger: str, *, simulated: bool) -> str:
     """The origin of a ledger's log: its name says when its clock was simulated."""
     return f"{log_origin}/simulated/{ledger}" if simulated else f"{log_origin}/{ledger}"
-
-
-SEALED_BEFORE: Final = "SELECT FROM ledger.seal WHERE ledger_id = %s"
 
 
 def log_keys(settings: Settings, ledger: str) -> "LogKeys":

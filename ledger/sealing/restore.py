@@ -27,7 +27,7 @@ from ledger.log import principal_of
 from ledger.merkle import HASH_BYTES, CompactRange, leaf_hash
 from ledger.recorder import LedgerInfo, create_ledger, find_ledger
 from ledger.recorder.admission import SEPARATOR, key_of
-from ledger.sealing.checkpoint import open_checkpoint
+from ledger.sealing.checkpoint import Checkpoint, open_checkpoint
 from ledger.sealing.folder import LogFolder
 from ledger.sealing.note import VerifierKey
 from ledger.sealing.tiles import TILE_WIDTH, TileId, decode_bundle
@@ -57,6 +57,8 @@ SELECT ledger.restore_v1(
 )
 """
 RESUME = "SELECT ledger.resume_v1(%s)"
+SEALED = "SELECT size FROM ledger.seal WHERE ledger_id = %s"
+REMEMBER = "SELECT ledger.seal_v1(%s, (ledger.lead_seal_v1(%s)).epoch, %s, %s)"
 
 Heard = Callable[[int], None]
 """Hears how many more entries are done."""
@@ -249,6 +251,7 @@ def restore(
     with database.connect(Role.OWNER) as connection:
         stood_at, stopped = _head(connection, info)
         _require_prefix(connection, info, stood_at, islice(rows, stood_at), heard)
+        _remember_seal(connection, info, log.checkpoint)
         position = stood_at
         for batch in _batches(rows):
             after, position = position, batch[-1][-1].position
@@ -314,6 +317,19 @@ def _require_prefix(
                 )
         after = page[-1].position
         heard(len(page))
+
+
+def _remember_seal(
+    connection: psycopg.Connection, info: LedgerInfo, checkpoint: Checkpoint
+) -> None:
+    """Let the database know again what was sealed.
+
+    So no new key is made for it, and until all rows are there it counts as set back.
+    """
+    row = connection.execute(SEALED, (info.ledger_id,)).fetchone()
+    if checkpoint.size > (row[0] if row else 0):
+        parameters = (info.ledger_id, info.ledger_id, checkpoint.size, checkpoint.root)
+        connection.execute(REMEMBER, parameters)
 
 
 def _batches(rows: Iterable[Row]) -> Iterator[list[list[Row]]]:

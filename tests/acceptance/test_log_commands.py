@@ -367,6 +367,11 @@ def test_a_copy_is_restored_with_a_public_key_alone(
     assert status == 1
     assert "--vkey" in err
     assert act("restore", "--from-log", folder, "--vkey", vkey)[0] == 0
+    # What is restored was sealed by a key: a new one would sign another log of the same name.
+    for command in (("checkpoint",), ("keys", "log", "new")):
+        status, _, err = act(*command)
+        assert status == 1, command
+        assert str(tmp_path / "elsewhere" / "keys") in err
 
 
 def test_a_stranger_to_the_log_restores_nothing(act: Run, lost: str, home: Path) -> None:

@@ -206,6 +206,28 @@ def test_a_copy_with_newer_tiles_is_restored_to_its_checkpoint(
     assert rows_of(other, NAME)["event"] == rows_of(database, NAME)["event"][:301]
 
 
+def test_a_restored_database_knows_what_was_sealed(
+    database: Database, other: Database, tmp_path: Path
+) -> None:
+    """Size and root of the checkpoint; a seal that is further already stays."""
+    ledger_id = founded(database, events=3)
+    checkpoint = seal(database, NAME, tmp_path)
+    restore(other, NAME, checked(tmp_path))
+    append(database, ledger_id, 1)
+    log = checked(tmp_path)
+    newest = seal(database, NAME, tmp_path)
+    restore(database, NAME, log)
+
+    assert seal_of(other) == (checkpoint.size, checkpoint.root)
+    assert seal_of(database) == (newest.size, newest.root)
+
+
+def seal_of(database: Database) -> object:
+    """What the database says was sealed last."""
+    with connect_as_login(database.url) as connection:
+        return connection.execute("SELECT size, root FROM ledger.seal").fetchone()
+
+
 def test_a_forged_state_is_refused(database: Database, tmp_path: Path) -> None:
     """What lies beyond the checkpoint must be what was sealed, or it is named and not restored."""
     ledger_id = founded(database, events=3)
