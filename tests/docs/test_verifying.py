@@ -17,7 +17,9 @@ from ledger.sealing.proof import Proof, check_proof
 from ledger.sealing.receipt import open_receipt
 from tests.sealing import Sealed
 
-PAGE = (Path(__file__).parents[2] / "docs" / "verifying.md").read_text(encoding="utf-8")
+ROOT = Path(__file__).parents[2]
+PAGE = (ROOT / "docs" / "verifying.md").read_text(encoding="utf-8")
+THREATS = (ROOT / "tests" / "acceptance" / "test_threats.py").read_text(encoding="utf-8")
 BLOCKS = re.findall(r"```sh\n(.*?)```\n(?:\n```text\n(.*?)```)?", PAGE, re.DOTALL)
 """Each command of the page, with what it prints."""
 
@@ -185,7 +187,7 @@ def test_the_page_s_programs_refuse_another_log_s_checkpoint(tmp_path: Path) -> 
 
 
 def test_every_row_of_the_threat_table_says_who_notices_and_what_shows_it() -> None:
-    """Each row names one test of its own, or says why there can be none."""
+    """Each row names an attack that is played, and no other's, or says why there can be none."""
     table = PAGE.partition("| Somebody |")[2].split("\n")[2:]
     rows = [line.split(" | ") for line in table if line.startswith("| ")]
     tested = [row[-1] for row in rows if "test_threats.py::" in row[-1]]
@@ -193,3 +195,5 @@ def test_every_row_of_the_threat_table_says_who_notices_and_what_shows_it() -> N
     assert all(len(row) == 4 for row in rows)
     assert len(tested) == len(set(tested)) > 12
     assert all(row[-1] in tested or row[-1].startswith("none: ") for row in rows)
+    for name in re.findall(r"test_threats\.py::([a-z-]+)", PAGE):
+        assert re.search(rf'"{name}[":]', THREATS), name
