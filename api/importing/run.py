@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Final, cast
 
 import msgspec
+from msgspec.structs import replace
 
 from api.commands.opening import Opened
 from api.commands.printing import escape, print_json, print_table, print_text
@@ -25,15 +26,21 @@ from ledger.events.platform import ImportCommitted
 from ledger.founding import found_ledger
 from ledger.log import Log
 from ledger.migrate import migrate
-from ledger.recorder import Head, Item, Page, Stored, find_ledger
+from ledger.recorder import Head, Item, Page, Stored, find_ledger, receipt_of
 from ledger.sealing.guard import guard_of
+from ledger.sealing.keys import origin_of, receipts_key
+from ledger.sealing.receipt import sign_receipt
 from ledger.settings import Settings
 
 PROBLEMS_SHOWN: Final = 200
 
 
 class FileReport(msgspec.Struct, frozen=True, kw_only=True):
-    """What became of a file: `ready` (dry run), `imported`, `known` (before), or `refused`."""
+    """What became of a file: `ready` (dry run), `imported`, `known` (before), or `refused`.
+
+    `receipt` is the gate's signature under the fact that the file was imported, the same whenever
+    the file comes again: that fact names the file's hash, and how many rows became facts.
+    """
 
     file: str
     kind: str
@@ -41,6 +48,7 @@ class FileReport(msgspec.Struct, frozen=True, kw_only=True):
     encoding: str
     rows: int
     outcome: str
+    receipt: str | None = None
 
 
 class Report(msgspec.Struct, frozen=True, kw_only=True):
@@ -92,7 +100,10 @@ def import_files(
         ledger=ledger,
         committed=facts > 0,
         facts=facts,
-        files=tuple(_file_report(one, known, problems, commit=commit) for one in reads),
+        files=tuple(
+            _with_receipt(_file_report(one, known, problems, commit=commit), opened)
+            for one in reads
+        ),
         problems=tuple(sorted(problems, key=lambda one: (one.file, one.row, one.column))),
     )
 
@@ -102,8 +113,23 @@ def _problems_of(one: Read) -> list[Problem]:
 
 
 def _is_known(opened: Opened, one: Read) -> bool:
-    item = Item(types=(ImportCommitted.TOPIC,), tags=(f"import:{one.sha256}",))
-    return bool(opened.recorder.read((item,), limit=1).events)
+    return bool(_committed(opened, one.sha256))
+
+
+def _committed(opened: Opened, sha256: str) -> list[Stored]:
+    """The entry that says that a file was imported."""
+    item = Item(types=(ImportCommitted.TOPIC,), tags=(f"import:{sha256}",))
+    return opened.recorder.read((item,), limit=1).events
+
+
+def _with_receipt(report: FileReport, opened: Opened | None) -> FileReport:
+    if opened is None or report.outcome not in {"imported", "known"}:
+        return report
+    (stored,) = _committed(opened, report.sha256)
+    name = opened.info.name
+    origin = origin_of(opened.settings.log_origin, name, simulated=opened.info.simulated)
+    key = receipts_key(opened.settings, name).signing(origin)
+    return replace(report, receipt=sign_receipt(receipt_of(stored), origin, key))
 
 
 def _file_report(
@@ -209,7 +235,10 @@ def _tell(report: Report) -> None:
             print_text(f"{PROBLEMS_SHOWN} of {len(report.problems)} shown; --json shows all")
         print_text("nothing was recorded; correct these rows and import again")
     elif report.committed:
-        print_text(f"{report.facts:,} facts recorded in ledger {escape(report.ledger)}")
+        print_text(
+            f"{report.facts:,} facts recorded in ledger {escape(report.ledger)}; "
+            "import again with --json for the signed receipt of each file"
+        )
     elif any(one.outcome == "ready" for one in report.files):
         print_text("everything is in order, and nothing was recorded; add --commit to record it")
     else:

@@ -24,6 +24,7 @@ from ledger.recorder.requests import (
     Page,
     Receipt,
     Stored,
+    receipt_of,
 )
 
 __all__ = [
@@ -46,4 +47,5 @@ __all__ = [
     "Subscription",
     "create_ledger",
     "find_ledger",
+    "receipt_of",
 ]

@@ -1,6 +1,7 @@
 """Importing: the sample set gives the answers of its README, and bad rows record nothing."""
 
 import shutil
+from base64 import b64decode
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -15,13 +16,16 @@ from ledger.database import Database
 from ledger.entry import Event
 from ledger.events.platform import ImportCommitted
 from ledger.founding import found_ledger
+from ledger.sealing.keys import receipts_key
 from ledger.settings import Settings
 from ledger.vocabulary import ObligationId, Via
 from projections.failures import Failures, who_failed
 from projections.spans import parse_span
 from projections.tracing import trace
+from tests.auditing import note_text
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
+ORIGIN = "localhost/ledger/main"
 NOW = datetime(2026, 8, 3, 2, 0, tzinfo=UTC)
 
 
@@ -123,6 +127,26 @@ def test_the_same_files_again_change_nothing(opened: Opened) -> None:
     assert opened.recorder.head() == before
     kinds = [one.fact.file_kind for one in events(opened) if isinstance(one.fact, ImportCommitted)]
     assert len(kinds) == len(set(kinds)) == 7
+
+
+def test_a_file_has_one_signed_receipt(opened: Opened) -> None:
+    """For its import, over its hash and rows; importing it again answers the same."""
+    ready = imported(opened, EXAMPLES, commit=False)
+    first = imported(opened, EXAMPLES)
+    again = imported(opened, EXAMPLES)
+    vkey = receipts_key(opened.settings, "main").signing(ORIGIN).verifier.vkey()
+
+    assert {one.receipt for one in ready.files} == {None}
+    assert [one.receipt for one in again.files] == [one.receipt for one in first.files]
+    for one in first.files:
+        assert one.receipt is not None
+        _, origin, position, leaf, *_ = note_text(one.receipt, vkey).split("\n")
+        place = int(position)
+        (stored,) = opened.recorder.read(after=place - 1, until=place, limit=1).events
+        fact = decode(stored.entry).fact
+        assert isinstance(fact, ImportCommitted)
+        assert (origin, b64decode(leaf)) == (ORIGIN, stored.leaf_hash)
+        assert (fact.file_sha256, fact.rows) == (one.sha256, one.rows)
 
 
 def test_later_reports_come_in_another_file(opened: Opened, folder: Path) -> None:
