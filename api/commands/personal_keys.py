@@ -164,11 +164,17 @@ def backup(environ: dict[str, str], *, file: Path, as_json: bool) -> None:
 def restore(environ: dict[str, str], *, file: Path, as_json: bool) -> None:
     """Take the keys that are missing here from a backup FILE; nobody erased since comes back.
 
-    The log says who was erased, so it comes first: restore the ledger before its keys.
+    The log says who was erased, so it comes first: restore the ledger before its keys. Refused
+    while the ledger is behind its checkpoint, because erasures may be missing from it.
     """
     from api.commands.opening import opened  # noqa: PLC0415  (a fast start)
+    from ledger.database import Role  # noqa: PLC0415
+    from ledger.sealing.guard import guard_of  # noqa: PLC0415
 
     with opened(environ) as ledger:
+        look = guard_of(ledger.settings, ledger.info.name)
+        with ledger.database.pooled(Role.READER) as connection:
+            look(connection, ledger.info.ledger_id)
         restored = ledger.personal_keys.restore(file, ledger.sealed.erased(now=True))
     if as_json:
         printing.print_json(restored)

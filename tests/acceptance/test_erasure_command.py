@@ -9,6 +9,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from litestar.testing import TestClient
 from api import cli
 from api.app import create_app
 from api.ledgers import Ledgers
+from ledger.founding import found_ledger
 from ledger.settings import Settings
 from tests.visiting import LEDGER, Doors, doors, fresh_database, project
 
@@ -347,6 +349,24 @@ def test_a_reason_in_words_is_refused(run: Run) -> None:
     assert "requested" in err
     assert run("keys", "personal", "destroy", "O2-boss")[0] == 2
     assert run("keys", "personal", "destroy", "mistyped", "--reason", "requested")[0] == 1
+
+
+def test_keys_are_not_restored_to_a_ledger_that_lost_its_end(
+    story: Story, run: Run, server_url: str, template: str, tmp_path: Path
+) -> None:
+    """Behind its checkpoint a ledger may have lost erasures: it is restored before the keys."""
+    backup = tmp_path / "keys.backup"
+    assert run("keys", "personal", "backup", str(backup))[0] == 0
+    assert run("checkpoint")[0] == 0
+    with fresh_database(server_url, template) as lost:
+        found_ledger(lost, LEDGER, simulated=True, now=datetime(2025, 12, 1, tzinfo=UTC))
+        ended = Story(story.network, lost.url, story.home).command(
+            "keys", "personal", "restore", str(backup)
+        )
+
+    assert ended.returncode == 1
+    assert "ROLLBACK: head 1 <" in ended.stderr
+    assert run("keys", "personal", "restore", str(backup))[0] == 0
 
 
 def test_keys_are_backed_up_and_restored_by_command(story: Story, run: Run, tmp_path: Path) -> None:
