@@ -184,6 +184,9 @@ def _main() -> None:
         for number in range(int(threads))
     ]
     share = int(requests) // len(callers)
+    sys.stdout.write("ready\n")
+    sys.stdout.flush()
+    sys.stdin.read()  # until the other process is ready too
     running = [threading.Thread(target=caller.run, args=(share,)) for caller in callers]
     for thread in running:
         thread.start()

@@ -28,6 +28,7 @@ NO_LOCK = """
            head.simulated, head.clock_limit, head.stopped
     INTO _last, _recorded_at, _simulated, _clock_limit, _stopped
     FROM ledger.head WHERE head.ledger_id = _ledger_id;
+    PERFORM pg_sleep(0.002);
 """
 LATER = """
     UPDATE ledger.head SET position = _last + cardinality(_event_requests)
@@ -46,11 +47,22 @@ def fuzz(
             [
                 *(sys.executable, "-m", "tests.fuzzing", database.url, str(number), *common),
                 *(str(file), *map(str, ledger_ids)),
-            ]
+            ],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
         )
         for number, file in enumerate(files)
     ]
+    for process in running:
+        assert process.stdout
+        assert process.stdout.readline(), "it is ready"
+    for process in running:
+        assert process.stdin
+        process.stdin.close()
     assert [process.wait() for process in running] == [0] * PROCESSES
+    for process in running:
+        assert process.stdout
+        process.stdout.close()
     told: dict[int, list[Told]] = {ledger_id: [] for ledger_id in ledger_ids}
     for file in files:
         for one in msgspec.msgpack.decode(file.read_bytes(), type=list[Told]):
