@@ -100,8 +100,7 @@ def show_checkpoint(request: Request[Any, Any, Any], ledger: FromPath[str]) -> R
 def show_tile(request: Request[Any, Any, Any], ledger: FromPath[str]) -> Response[bytes]:
     """Up to 256 hashes of one level of the tree."""
     tile = _tile(request, ledger)
-    if tile.level is None:
-        raise NotFound(_NOTHING_THERE)
+    assert tile.level is not None, "an address of entries never leads here"
     return _file(request, ledger, tile, is_public=True)
 
 
@@ -114,8 +113,7 @@ def show_tile(request: Request[Any, Any, Any], ledger: FromPath[str]) -> Respons
 def show_bundle(request: Request[Any, Any, Any], ledger: FromPath[str]) -> Response[bytes]:
     """Up to 256 entries, byte for byte, each after its length."""
     tile = _tile(request, ledger)
-    if tile.level is not None:
-        raise NotFound(_NOTHING_THERE)
+    assert tile.level is None, "an address of hashes never leads here"
     return _file(request, ledger, tile, is_public=_ledgers(request).settings.log_public)
 
 
