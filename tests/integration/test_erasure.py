@@ -437,6 +437,29 @@ def test_a_restored_backup_of_the_keys_revives_nobody(
     after.close()
 
 
+@pytest.mark.parametrize("first", ["open", "find", "seal", "check"])
+def test_whatever_is_done_first_follows_the_log(place: Place, tmp_path: Path, first: str) -> None:
+    """With keys from before the erasure, nothing is opened, found or sealed, from the first."""
+    mine = place.register(WHO, NAME, NUMBER)
+    (tmp_path / "old").mkdir()
+    place.keys.backup(tmp_path / "old" / "personal-main.sqlite")
+    _fact_alone(place)
+    old = Place(place.database, tmp_path / "old")
+
+    if first == "open":
+        assert old.store.reveal(mine) == [Mark.ERASED] * 2
+    elif first == "find":
+        assert old.store.find("number", NUMBER) == []
+    elif first == "check":
+        assert list(old.store.check(mine)) == [Kept.LOCKED] * 2
+    else:
+        with pytest.raises(PersonErased):
+            old.store.seal(WHO, "phone", "13900000000")
+
+    assert old.keys.of([WHO]) == {WHO: None}
+    old.close()
+
+
 def test_a_backup_is_one_new_file_for_its_owner(place: Place, tmp_path: Path) -> None:
     """Readable to nobody else, never written over, and nothing is left beside it."""
     place.register(WHO, NAME, NUMBER)
