@@ -16,7 +16,7 @@ from ledger.errors import LedgerError
 from ledger.merkle import HASH_BYTES
 
 NUMBER_MAX: Final = 2**63 - 1
-_DECIMAL = re.compile(r"0|[1-9][0-9]{0,18}", re.ASCII)
+_DECIMAL = re.compile(r"0|[1-9][0-9]{0,18}")
 _INSTANT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z", re.ASCII)
 
 

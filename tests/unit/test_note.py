@@ -271,6 +271,13 @@ def test_a_name_that_no_key_may_bear_is_refused(name: str) -> None:
         SigningKey.generate(name)
 
 
+@pytest.mark.parametrize("public", [b"", b"k" * 31, b"k" * 33])
+def test_a_key_of_another_length_is_refused(public: bytes) -> None:
+    """An Ed25519 key has 32 bytes."""
+    with pytest.raises(NoteError, match="32 bytes"):
+        VerifierKey("example.com/log", public)
+
+
 def test_what_could_not_be_read_back_is_not_signed() -> None:
     """A text without its line feed, with control characters, or too long is refused at signing."""
     key = SigningKey.generate("example.com/log")
