@@ -79,11 +79,12 @@ def rotate(environ: dict[str, str], *, finish: bool) -> None:
     from api.commands.sealing import sealed_up_to_now  # noqa: PLC0415
     from ledger.errors import Conflict  # noqa: PLC0415
     from ledger.sealing.checkpoint import open_checkpoint  # noqa: PLC0415
-    from ledger.sealing.keys import log_keys  # noqa: PLC0415
+    from ledger.sealing.keys import ensured_keys, log_keys  # noqa: PLC0415
 
     with opened(environ) as ledger:
-        keys = log_keys(ledger.settings, ledger.info.name)
-        if finish and len(keys.verifiers()) == 1:
+        rotating = len(log_keys(ledger.settings, ledger.info.name).verifiers()) > 1
+        keys = ensured_keys(ledger.database, ledger.info, ledger.settings)
+        if finish and not rotating:
             raise Conflict("no rotation is under way; begin one with `ledger keys log rotate`")
         older, newer = keys.rotate()
         _tell(ledger, "begun", older, newer)

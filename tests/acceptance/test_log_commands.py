@@ -282,6 +282,26 @@ def test_an_end_interrupted_after_its_fact_is_completed(
     assert [fact["stage"] for fact in told(act)] == ["begun", "finished"]
 
 
+def test_a_rotation_under_another_origin_changes_nothing(
+    act: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nobody rotates to a key whose name is not the origin: refused before a key is made."""
+    checkpoint(act)
+    before = vkeys(act)
+    monkeypatch.setenv("LEDGER_LOG_ORIGIN", "example.org/other")
+    status, _, err = act("keys", "log", "rotate")
+
+    assert status == 1
+    assert "example.org/other/main" in err
+    assert vkeys(act) == before
+
+
+def test_a_rotation_needs_a_first_key(act: Run, keys: LogKeys) -> None:
+    """There is nothing to change before the log has one, and none is made by asking."""
+    assert act("keys", "log", "rotate")[0] == 1
+    assert not keys.exist()
+
+
 def test_an_end_without_a_rotation_is_refused(act: Run) -> None:
     """The only key stays."""
     checkpoint(act)
