@@ -12,6 +12,7 @@ _.media_type  # litestar reads it from the response class
 _.render  # litestar calls it on OpenAPI plugins
 _.instance  # problem details name the request that went wrong
 _.__annotations__  # litestar reads a handler's parameters from here
+_.request_body  # litestar reads an operation's description from here
 _.prepare_threshold  # psycopg's switch for prepared statements
 _.extra_groups  # an argument of subprocess.Popen
 _.__call__  # what a protocol of functions declares

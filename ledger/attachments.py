@@ -33,7 +33,6 @@ TAG_BYTES: Final = 16
 SALT_BYTES: Final = 32
 MAGIC: Final = b"ledger attachment 1\n"
 HEADER_BYTES: Final = len(MAGIC) + SALT_BYTES
-ID_CHARACTERS: Final = 64
 WAITING: Final = "new"
 """The folder of files that were stored and not yet found to be named."""
 
@@ -97,7 +96,8 @@ class AttachmentStore:
     def begin(self, owner: str, attachment: AttachmentId) -> "Incoming":
         """A file that is being written; nothing of it counts before `keep`."""
         waiting = self.folder / WAITING
-        waiting.mkdir(parents=True, exist_ok=True, mode=0o700)
+        for folder in (self.folder, waiting):
+            folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         salt = secrets.token_bytes(SALT_BYTES)
         key = self._content_key(self._made_for(owner), attachment, salt)
         path = waiting / f".part-{attachment}-{secrets.token_hex(8)}"

@@ -98,7 +98,7 @@ def test_nothing_of_the_content_stands_on_disk(store: AttachmentStore) -> None:
     put(store, PDF)
     words = {PDF[9:28], hashlib.sha256(PDF).digest(), hashlib.sha256(PDF).hexdigest().encode()}
 
-    for path in store.folder.rglob("*"):
+    for path in (store.folder, *store.folder.rglob("*")):
         seen = path.name.encode() + (path.read_bytes() if path.is_file() else b"")
         assert not any(one in seen for one in words)
         assert path.stat().st_mode & 0o077 == 0
