@@ -33,6 +33,7 @@ COMMANDS: Final[dict[str, str]] = {
     "checkpoint": "sealing:checkpoint",
     "log": "log:log",
     "restore": "sealing:restore",
+    "verify": "verifying:verify",
     "keys": "keys:keys",
     "bench": "measuring:bench",
 }

@@ -18,7 +18,7 @@ from ledger.verifying.promises import (
 )
 from ledger.verifying.report import Fault, Report
 from ledger.verifying.served import EntriesRefused, ServedLog
-from ledger.verifying.sources import FolderLog
+from ledger.verifying.sources import FolderLog, LogFiles
 from ledger.verifying.trust import Trust
 
 __all__ = [
@@ -28,6 +28,7 @@ __all__ = [
     "FolderLog",
     "KeptNote",
     "Live",
+    "LogFiles",
     "ProofChecked",
     "ReceiptChecked",
     "Report",

@@ -5,7 +5,7 @@ the log says otherwise, the log has lost or changed a fact that it had accepted,
 the evidence.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator
 from datetime import datetime
 from typing import Any, Final, Literal
 
@@ -13,7 +13,6 @@ import msgspec
 
 from ledger.errors import Invalid, LedgerError, NoteError, ProofError, TileError
 from ledger.merkle import HASH_BYTES, verify_inclusion
-from ledger.sealing.note import VerifierKey
 from ledger.sealing.proof import Proof, check_proof
 from ledger.sealing.receipt import HEADER, SignedReceipt, open_receipt
 from ledger.sealing.tiles import TileId, TileTree
@@ -24,10 +23,12 @@ RECEIPTS_MAX: Final = 100_000
 
 Standing = Literal["in the log", "not yet sealed", "SIGNED BUT NOT IN THE LOG", "bad signature"]
 
-SEALED: Final = "in the log"
-WAITING: Final = "not yet sealed"
-LOST: Final = "SIGNED BUT NOT IN THE LOG"
-FORGED: Final = "bad signature"
+SEALED: Final[Standing] = "in the log"
+WAITING: Final[Standing] = "not yet sealed"
+LOST: Final[Standing] = "SIGNED BUT NOT IN THE LOG"
+FORGED: Final[Standing] = "bad signature"
+
+RowLeaf = Callable[[int], bytes | None]
 
 
 class ReceiptChecked(msgspec.Struct, frozen=True, kw_only=True):
@@ -81,21 +82,24 @@ def _notes_in(value: Any) -> Iterator[str]:  # noqa: ANN401  (JSON)
 
 
 def check_receipt(
-    note: str, known: Sequence[VerifierKey], basis: str, files: LogFiles, trust: Trust
+    note: str, gate: Trust, files: LogFiles, log: Trust, row_leaf: RowLeaf | None = None
 ) -> ReceiptChecked:
     """Whether the gate signed it, and whether the log that is signed now keeps it.
 
-    `known` are the gate's keys, `trust` the log's; `basis` says where the former come from.
+    `gate` and `log` are the keys that are trusted for each; `row_leaf` answers for the live
+    database, where there is one, what no checkpoint covers yet.
     """
     try:
-        receipt = open_receipt(note, known)
+        receipt = open_receipt(note, gate.keys)
     except NoteError as error:
         return ReceiptChecked(outcome=FORGED, what=str(error), signature="bad")
-    outcome, what = _standing(receipt, files, trust)
+    outcome, what = _standing(receipt, files, log)
+    if outcome == WAITING and row_leaf is not None:
+        outcome, what = _standing_in_rows(receipt, row_leaf(receipt.position))
     return ReceiptChecked(
         outcome=outcome,
         what=what,
-        signature=basis,
+        signature=gate.signature,
         origin=receipt.origin,
         position=receipt.position,
         leaf_hash=receipt.leaf_hash.hex(),
@@ -129,6 +133,17 @@ def _standing(receipt: SignedReceipt, files: LogFiles, trust: Trust) -> tuple[St
             "and the checkpoint, they are the evidence that an accepted fact was lost"
         )
     return SEALED, f"under the checkpoint of {checkpoint.size:,} entries"
+
+
+def _standing_in_rows(receipt: SignedReceipt, leaf: bytes | None) -> tuple[Standing, str]:
+    """What the database says of a promise that no checkpoint covers yet."""
+    if leaf == receipt.leaf_hash:
+        return WAITING, "in the database, and no checkpoint covers it yet; ask again in a second"
+    there = "holds another entry" if leaf else "is not there"
+    return LOST, (
+        f"position {receipt.position:,} {there} in the database; keep the receipt, it is the "
+        "evidence that an accepted fact was lost"
+    )
 
 
 def _tile(files: LogFiles, tile: TileId) -> bytes:

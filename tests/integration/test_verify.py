@@ -8,11 +8,12 @@ from uuid import uuid4
 
 import msgspec
 import pytest
+from psycopg.conninfo import conninfo_to_dict
 
 from ledger.database import Database, connect_as_login
 from ledger.merkle import leaf_hash
 from ledger.personal_keys import PersonalKeys
-from ledger.recorder import LedgerInfo, NewEvent, PostgresRecorder
+from ledger.recorder import LedgerInfo, NewEvent, PostgresRecorder, create_ledger
 from ledger.sealed import SealedStore
 from ledger.sealing.checkpoint import Checkpoint, sign_checkpoint
 from ledger.sealing.note import SigningKey, sign_note
@@ -31,6 +32,7 @@ from ledger.verify import (
 from ledger.verifying import spreading, stretches
 from tests.recording import new_event, request
 from tests.sealing import ORIGIN, Sealed
+from tests.visiting import fresh_database
 
 SIZE = 602
 """Two full tiles and a partial one."""
@@ -44,17 +46,34 @@ def keyed(key: str, number: int) -> NewEvent:
     return NewEvent(event_id, "keyed", ("a",), msgspec.json.encode(body))
 
 
-@pytest.fixture
-def sealed(database: Database, recorder: PostgresRecorder, tmp_path: Path) -> Sealed:
+@pytest.fixture(scope="module")
+def model(
+    server_url: str, template: str, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[tuple[str, Path]]:
     """A ledger of 602 entries, sealed at 300 and then whole; the first checkpoint was kept."""
-    made = Sealed(database, recorder, tmp_path)
-    made.grown(300)
-    (tmp_path / "kept").write_bytes((made.folder.path / "checkpoint").read_bytes())
-    made.append(200)
-    recorder.append_one(request(*(keyed("k", number) for number in range(100)), key="k"))
-    recorder.append_one(request(new_event("t", "a", "b"), new_event("t")))
-    made.sealer.seal()
-    return made
+    home: Path = tmp_path_factory.mktemp("model")
+    with fresh_database(server_url, template) as database:
+        recorder = PostgresRecorder(database, create_ledger(database, "main", simulated=False))
+        made = Sealed(database, recorder, home)
+        made.grown(300)
+        (home / "kept").write_bytes((made.folder.path / "checkpoint").read_bytes())
+        made.append(200)
+        recorder.append_one(request(*(keyed("k", number) for number in range(100)), key="k"))
+        recorder.append_one(request(new_event("t", "a", "b"), new_event("t")))
+        made.sealer.seal()
+        recorder.close()
+        database.close()
+        yield str(conninfo_to_dict(database.url)["dbname"]), home
+
+
+@pytest.fixture
+def sealed(server_url: str, model: tuple[str, Path], tmp_path: Path) -> Iterator[Sealed]:
+    """The ledger of 602 entries, for one test to break."""
+    shutil.copytree(model[1], tmp_path, dirs_exist_ok=True)
+    with fresh_database(server_url, model[0]) as database:
+        recorder = PostgresRecorder(database, 1)
+        yield Sealed(database, recorder, tmp_path)
+        recorder.close()
 
 
 def demand(sealed: Sealed, **more: Any) -> Demand:
@@ -155,8 +174,8 @@ ROWS: dict[str, tuple[str, int, str]] = {
     ),
     "a row beyond the head": (
         (
-            "INSERT INTO ledger.event SELECT ledger_id, 603, recorded_at, type, tags, leaf_hash, entry"
-            " FROM ledger.event WHERE position = 602"
+            "INSERT INTO ledger.event SELECT ledger_id, 603, recorded_at, type, tags, leaf_hash,"
+            " entry FROM ledger.event WHERE position = 602"
         ),
         603,
         "outside the log",
@@ -165,8 +184,8 @@ ROWS: dict[str, tuple[str, int, str]] = {
         (
             "UPDATE ledger.event SET position = position + 1000 WHERE position >= 400;"
             " UPDATE ledger.event SET position = position - 999 WHERE position >= 1400;"
-            " INSERT INTO ledger.event SELECT ledger_id, 400, recorded_at, type, tags, leaf_hash, entry"
-            " FROM ledger.event WHERE position = 399; UPDATE ledger.head SET position = 603"
+            " INSERT INTO ledger.event SELECT ledger_id, 400, recorded_at, type, tags, leaf_hash,"
+            " entry FROM ledger.event WHERE position = 399; UPDATE ledger.head SET position = 603"
         ),
         400,
         "another entry stands here",
@@ -301,6 +320,12 @@ def swap(entries: list[bytes]) -> None:
     entries[10], entries[11] = entries[11], entries[10]
 
 
+def earlier_partial(folder: Path) -> None:
+    """The file of an earlier tree, with other hashes in it."""
+    (folder / "tile/0/000.p").mkdir()
+    (folder / "tile/0/000.p/9").write_bytes(bytes(32 * 9))
+
+
 FILES: dict[str, tuple[Callable[[Path], object], int, str]] = {
     "an edited entry": (
         lambda folder: bundle(
@@ -367,10 +392,7 @@ FILES: dict[str, tuple[Callable[[Path], object], int, str]] = {
         "missing",
     ),
     "an earlier partial tile": (
-        lambda folder: (
-            os.mkdir(folder / "tile/0/000.p"),
-            (folder / "tile/0/000.p/9").write_bytes(bytes(32 * 9)),
-        ),
+        earlier_partial,
         1,
         "tile/0/000.p/9 is not the beginning",
     ),
