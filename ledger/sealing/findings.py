@@ -11,12 +11,12 @@ from itertools import chain
 from typing import Protocol
 
 from ledger.errors import LogStopped, NotFound, TileError
-from ledger.sealing.folder import LogFolder
 from ledger.sealing.tiles import TileTree
 
+# Callers of the API read this too, so it names no folder of ours.
 _WAYS_OUT = (
-    "rebuild the database with `ledger restore --from-log {folder}`, or bring the right one back "
-    "and run `ledger log resume`"
+    "keep it as evidence and restore into a fresh one with `ledger restore --from-log`, or bring "
+    "the right one back and run `ledger log resume`"
 )
 
 
@@ -30,11 +30,12 @@ class Rows(Protocol):
         """The leaf hashes of a range, page by page."""
 
 
-def rollback(head: int, size: int, folder: LogFolder) -> LogStopped:
+def rollback(head: int, size: int) -> LogStopped:
     """The database ends before what was signed."""
     return LogStopped(
         f"ROLLBACK: head {head} < checkpoint {size}; the database was set back behind what is "
-        f"signed: {_WAYS_OUT.format(folder=folder.path)}"
+        "signed: write its missing facts with `ledger restore --from-log`, or bring the right one "
+        "back and run `ledger log resume`"
     )
 
 
@@ -47,11 +48,11 @@ def fork(size: int, tree: TileTree | None, rows: Rows) -> LogStopped:
     if position is None:
         return LogStopped(
             f"FORK at or before {size}: the rows give another root than the one that was sealed "
-            f"for checkpoint {size}, and no tile tells where; {_ways_out()}"
+            f"for checkpoint {size}, and no tile tells where; {_WAYS_OUT}"
         )
     return LogStopped(
         f"FORK at {position}: from there on the database holds other entries than those sealed "
-        f"up to checkpoint {size}; {_ways_out()}"
+        f"up to checkpoint {size}; {_WAYS_OUT}"
     )
 
 
@@ -59,7 +60,7 @@ def two_roots(size: int, one: str, other: str) -> LogStopped:
     """Two records of what was sealed contradict each other."""
     return LogStopped(
         f"FORK at or before {size}: {one} and {other} name two roots for size {size}; find out "
-        f"which is the log that was published; {_ways_out()}"
+        f"which is the log that was published; {_WAYS_OUT}"
     )
 
 
@@ -68,7 +69,7 @@ def edited(position: int, how: str) -> LogStopped:
     return LogStopped(
         f"EDITED at {position}: {how}; find out who changed the database, put the row back (its "
         "entry stands in the log's bundle, an export or a backup) and run `ledger log resume`, or "
-        "rebuild the database with `ledger restore --from-log`"
+        "restore into a fresh database with `ledger restore --from-log`"
     )
 
 
@@ -89,7 +90,3 @@ def first_difference(tree: TileTree, rows: Rows) -> int | None:
         else:
             differs = middle
     return differs
-
-
-def _ways_out() -> str:
-    return _WAYS_OUT.format(folder="DIR")

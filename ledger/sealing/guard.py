@@ -44,14 +44,14 @@ def check_head(
     row = connection.execute(HEAD, (ledger_id,)).fetchone()
     head = row[0] if row else 0
     if head < size:
-        raise findings.rollback(head, size, folder)
+        raise findings.rollback(head, size)
 
     tree, rows = folder.tree(size), LeafRows(connection, ledger_id)
     try:
         agrees = rows.leaf(size) == tree.leaf(size - 1)
     except (NotFound, TileError) as error:
         raise LogStopped(
-            f"the tiles of checkpoint {size} in {folder.path} cannot be read ({error}), so nobody "
+            f"the tiles of checkpoint {size} cannot be read ({error}), so nobody "
             "can tell whether this database is the one that was signed; run `ledger checkpoint`, "
             "which makes them anew, or correct LEDGER_LOG_DIR"
         ) from error
@@ -72,7 +72,7 @@ class Guard(msgspec.Struct, frozen=True):
             check_head(connection, ledger_id, self.folder, known)
         except OSError as error:
             raise LogStopped(
-                f"the log in {self.folder.path} cannot be read ({error}), so nobody can tell "
+                f"the log's folder cannot be read ({error.strerror}), so nobody can tell "
                 "whether this database is the one that was signed; let this service read it"
             ) from error
 
@@ -112,7 +112,7 @@ def _sealed_size(folder: LogFolder, known: Sequence[VerifierKey]) -> int:
             sizes.append(read(note).size)
         except NoteError as error:
             raise LogStopped(
-                f"the checkpoint in {folder.path} is not this log's ({error}); bring the right "
+                f"the checkpoint in the log's folder is not this log's ({error}); bring the right "
                 "folder back, or correct LEDGER_LOG_DIR or LEDGER_HOME"
             ) from error
     return max(sizes)

@@ -182,7 +182,7 @@ class Lead:
         state, claims = self._claims()
         self._owed = max(claims, default=0)
         if look.head < self._owed:
-            raise findings.rollback(look.head, self._owed, self._folder)
+            raise findings.rollback(look.head, self._owed)
         frontier = Frontier() if remake else self._remembered(state)
         in_step = frontier.size > 0 and self._session.seal.size >= frontier.size
         tree = frontier.tree() if in_step else CompactRange()
@@ -258,7 +258,7 @@ class Lead:
         if (look.epoch, look.seal) != (session.epoch, session.seal):
             raise LeadershipLost("another sealer took over this ledger; nothing was signed here")
         if look.head < frontier.size:
-            raise findings.rollback(look.head, frontier.size, self._folder)
+            raise findings.rollback(look.head, frontier.size)
         if frontier.last_leaf is not None and look.leaf != frontier.last_leaf:
             raise self._forked(frontier.size, frontier.tree().root())
         return look.head
@@ -271,19 +271,21 @@ class Lead:
         return self._published.size == size == self._session.seal.size
 
     def _grow(self, until: int) -> list[TileId]:
-        """Read the rows up to here and write what became full; which tiles and bundles did."""
+        """Read the rows up to here and write their tiles; which tiles and bundles became full."""
         completed: list[TileId] = []
+        known, self._partials = self._partials, set()
 
         def grown() -> Iterator[tuple[TileId, bytes]]:
             for leaves, entries in self._session.pages(self._frontier.size, until):
                 for tile, content in self._frontier.append(leaves, entries):
                     completed.append(tile)
                     yield tile, content
+            for tile, content in self._frontier.partials():
+                self._partials.add(tile)
+                if tile not in known:
+                    yield tile, content
 
         self._folder.write_tiles(grown())
-        partials = self._frontier.partials()
-        self._folder.write_tiles(one for one in partials if one[0] not in self._partials)
-        self._partials = {tile for tile, _ in partials}
         return completed
 
     def _seal(self) -> None:

@@ -139,12 +139,10 @@ class SealerSession:
         """Leaf hashes and entries of a range; `LogStopped` where a row's two do not agree."""
         for start in range(after, until, PAGE_ROWS):
             end = min(start + PAGE_ROWS, until)
-            rows = self._connection.execute(PAGE, (self._ledger_id, start, end), binary=True)
-            leaves: list[bytes] = []
-            entries: list[bytes] = []
-            for leaf, entry in rows.fetchall():
-                leaves.append(leaf)
-                entries.append(entry)
+            page = self._connection.execute(PAGE, (self._ledger_id, start, end), binary=True)
+            rows = page.fetchall()
+            leaves: list[bytes] = [row[0] for row in rows]
+            entries: list[bytes] = [row[1] for row in rows]
             self.rows.require_all(len(leaves), start, end)
             hashed = [sha256(b"\0" + entry).digest() for entry in entries]
             if hashed != leaves:
