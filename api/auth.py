@@ -22,7 +22,7 @@ from litestar.handlers import BaseRouteHandler
 from api.problems import CrossSite, NotSignedIn
 from ledger.access import AccessKeys, Grant
 from ledger.entry import Access
-from ledger.errors import NotAllowed
+from ledger.errors import LedgerError, NotAllowed
 from ledger.settings import Settings
 from ledger.vocabulary import AccessId, Actor, PersonId, UnitId, Via
 
@@ -78,7 +78,7 @@ MAY: Final[dict[str, frozenset[Permission]]] = {
 """What each role may do. Whether this post may do it to that one is decided from facts."""
 
 OF_THE_WHOLE: Final = frozenset({Permission.SEE_LOG})
-"""What shows the facts of every unit at once, and so is for keys that are bound to none."""
+"""What shows the facts of every unit at once, and so takes a key, one that is bound to none."""
 
 OPEN_ROLE: Final = "auditor"
 """What a visitor without a key is on a ledger that is open for reading."""
@@ -107,8 +107,9 @@ class Caller(msgspec.Struct, frozen=True, kw_only=True):
         """Whether the role has this permission, and the key the reach for it."""
         if permission is Permission.PUBLIC:
             return True
-        reaches = self.unit is None or permission not in OF_THE_WHOLE
-        return reaches and permission in MAY.get(self.role, frozenset())
+        if permission in OF_THE_WHOLE and (self.access is None or self.unit is not None):
+            return False
+        return permission in MAY.get(self.role, frozenset())
 
     def actor(self) -> Actor:
         """The caller as facts name them; the post that they act in is a command's own field."""
@@ -215,7 +216,7 @@ async def require_permission(
         # A browser sends its cookie along by itself: it may look, and commands need the key.
         raise NotAllowed("a browser's session only reads; send the API key with commands")
     if not caller.may(permission):
-        raise NotAllowed(_why_not(caller, permission))
+        raise _refusal(caller, permission)
     connection.scope["opened"] = opened  # type: ignore[typeddict-unknown-key]
     connection.scope["caller"] = caller  # type: ignore[typeddict-unknown-key]
 
@@ -227,10 +228,14 @@ def _is_open_to_all(permission: Permission, settings: Settings) -> bool:
     return permission is Permission.PUBLIC
 
 
-def _why_not(caller: Caller, permission: Permission) -> str:
-    if caller.unit is not None and permission in OF_THE_WHOLE:
-        return f"this key is bound to {caller.unit}; {permission} takes a key of the whole ledger"
-    return f"the role {caller.role} does not include {permission}; ask an administrator"
+def _refusal(caller: Caller, permission: Permission) -> LedgerError:
+    if permission in OF_THE_WHOLE and caller.access is None:
+        return NotSignedIn()
+    if permission in OF_THE_WHOLE and caller.unit is not None:
+        return NotAllowed(
+            f"this key is bound to {caller.unit}; {permission} takes a key of the whole ledger"
+        )
+    return NotAllowed(f"the role {caller.role} does not include {permission}; ask an administrator")
 
 
 def require_same_site(connection: ASGIConnection[Any, Any, Any, Any]) -> None:

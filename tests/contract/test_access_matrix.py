@@ -249,6 +249,20 @@ def test_entries_of_the_log_without_a_key(network: Doors) -> None:
     assert statuses[False, "a bound key"] == 403
 
 
+def test_open_pages_do_not_open_the_log(network: Doors) -> None:
+    """Who may look around without a key still needs one for the entries in bulk."""
+    seal(network.opened)
+    settings = replace(network.ledgers.settings, console_open=True)
+    served = Ledgers(network.ledgers.database, settings)
+    with TestClient(create_app(served), raise_server_exceptions=False) as client:
+        looked = client.get("/api/v1/demo/events?limit=1")
+        taken = client.get(BUNDLE)
+        with_key = client.get(BUNDLE, headers=network.key("auditor"))
+    served.close()
+
+    assert (looked.status_code, taken.status_code, with_key.status_code) == (200, 401, 200)
+
+
 def test_hashes_of_the_log_are_for_everybody(network: Doors) -> None:
     """They say nothing of what is reported, and are of use to whoever keeps them."""
     seal(network.opened)
