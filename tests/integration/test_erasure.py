@@ -437,6 +437,21 @@ def test_a_restored_backup_of_the_keys_revives_nobody(
     after.close()
 
 
+def test_the_bytes_of_destroyed_keys_are_overwritten(home: Path) -> None:
+    """Among many keys too, where what was freed in the file is not used again at once."""
+    keys = PersonalKeys(home, "main")
+    made = keys.made_for([f"{number:032x}" for number in range(500)])
+    gone = sorted(made)[::3]
+
+    keys.destroy(*gone)
+
+    content = b"".join(file.read_bytes() for file in home.iterdir())
+    assert [person for person in made if made[person] in content] == [
+        person for person in made if person not in gone
+    ]
+    keys.close()
+
+
 @pytest.mark.parametrize("first", ["open", "find", "seal", "check"])
 def test_whatever_is_done_first_follows_the_log(place: Place, tmp_path: Path, first: str) -> None:
     """With keys from before the erasure, nothing is opened, found or sealed, from the first."""
