@@ -195,11 +195,11 @@ def _stored(
     columns = sql.SQL(", ").join(sql.Identifier(name) for name in table.column_names)
     for statement, name in ((CURRENT, names.current), (HISTORY, names.history)):
         with connection.cursor(name="verifying") as cursor:
-            cursor.itersize = PAGE_ROWS
             cursor.execute(
                 statement.format(columns=columns, name=sql.Identifier(name)), (ledger_id,)
             )
-            yield from cursor
+            while page := cursor.fetchmany(PAGE_ROWS):
+                yield from page
 
 
 def _folded(

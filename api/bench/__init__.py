@@ -20,6 +20,7 @@ BENCHMARKS: Final = {
     "import": "api.bench.importing",
     "tags": "api.bench.tags",
     "project": "api.bench.project",
+    "verify": "api.bench.verifying",
     "seal": "api.bench.sealing",
 }
 """The benchmarks by the name that `ledger bench` knows them by."""

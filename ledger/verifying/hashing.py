@@ -15,6 +15,10 @@ from ledger.verifying.report import Fault
 
 LENGTH_BYTES: Final = 2
 STAMP_BYTES: Final = len("2026-04-01T02:03:04.000005Z")
+DIGITS: Final = bytes.maketrans(b"123456789", b"000000000")
+SHAPE: Final = b"0000-00-00T00:00:00.000000Z"
+"""An instant as entries spell it, once its digits are all the same."""
+
 STAMP: Final = re.compile(rb'\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z",')
 SHOWN_BYTES_MAX: Final = 80
 
@@ -35,25 +39,27 @@ def hash_bundle(content: bytes, first: int, width: int, stamp: bytes = b"") -> H
     Each must name its own position, and be recorded no earlier than the one before (`stamp`).
     What is left over after `bytes_used` is the caller's to judge.
     """
-    hashed = Hashed([], None, b"", stamp)
-    leaves, fault = hashed.leaves, None
+    leaves: list[bytes] = []
+    took, one = leaves.append, sha256
+    fault, began = None, b""
     at, end = 0, len(content)
     for position in range(first, first + width):
         start = at + LENGTH_BYTES
-        at = start + int.from_bytes(content[at:start], "big")
-        if at > end or start > end:
+        stop = start + (content[at] << 8 | content[at + 1]) if start <= end else end + 1
+        if stop > end:
             fault = fault or Fault(position, "missing: the bundle ends before it does")
             break
-        entry = content[start:at]
-        leaves.append(sha256(b"\0" + entry).digest())
+        at = stop
+        entry = content[start:stop]
+        took(one(b"\0" + entry).digest())
         prefix = b'{"position":%d,"recorded_at":"' % position
         told = entry[len(prefix) : len(prefix) + STAMP_BYTES]
         if told != stamp or not entry.startswith(prefix):
-            fault = fault or fault_of(entry, position, stamp)
-            hashed.began = hashed.began or told
-            stamp = told
-    hashed.fault, hashed.ended, hashed.bytes_used = fault, stamp, at
-    return hashed
+            fits = told > stamp and entry.startswith(prefix) and told.translate(DIGITS) == SHAPE
+            if not fits and fault is None:
+                fault = fault_of(entry, position, stamp)
+            stamp, began = told, began or told
+    return Hashed(leaves, fault, began, stamp, at)
 
 
 def fault_of(entry: bytes, position: int, stamp: bytes) -> Fault | None:

@@ -6,10 +6,10 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 from uuid import UUID
+from wsgiref.simple_server import make_server
 
 import msgspec
 import pytest
@@ -273,37 +273,23 @@ def test_a_proof_is_checked_offline(
 def served(folder: Path, key: str | None = None) -> Iterator[str]:
     """The folder behind an address; `key`: entry bundles need it."""
 
-    class Handler(BaseHTTPRequestHandler):
-        protocol_version = "HTTP/1.1"
+    def answer(environ: dict[str, Any], start: Callable[..., Any]) -> list[bytes]:
+        name = environ["PATH_INFO"].removeprefix("/log/told/")
+        refused = (
+            key and "/entries/" in name and environ.get("HTTP_AUTHORIZATION") != f"Bearer {key}"
+        )
+        there = (folder / name).is_file()
+        content = (folder / name).read_bytes() if there and not refused else b""
+        status = "403 Forbidden" if refused else "200 OK" if there else "404 Not Found"
+        start(status, [("content-length", str(len(content)))])
+        return [content]
 
-        def do_GET(self) -> None:
-            path = folder / self.path.removeprefix("/log/told/")
-            entries = "/entries/" in self.path
-            if entries and key and self.headers.get("authorization") != f"Bearer {key}":
-                self._answer(403, b"")
-            elif path.is_file():
-                self._answer(200, path.read_bytes())
-            else:
-                self._answer(404, b"")
-
-        def _answer(self, status: int, content: bytes) -> None:
-            self.send_response(status)
-            self.send_header("content-length", str(len(content)))
-            self.end_headers()
-            self.wfile.write(content)
-
-        def log_message(self, *_: object) -> None:
-            """Say nothing."""
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    thread = threading.Thread(target=server.serve_forever)
-    thread.start()
-    try:
+    with make_server("127.0.0.1", 0, answer) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
         yield f"http://127.0.0.1:{server.server_port}/log/told"
-    finally:
         server.shutdown()
         thread.join()
-        server.server_close()
 
 
 def test_a_served_log_is_verified(installed: Installation) -> None:
