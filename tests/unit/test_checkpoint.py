@@ -88,6 +88,7 @@ MALFORMED = {
     "root without padding": f"{ORIGIN}\n5\n{HASH[:-1]}\n",
     "a root for nothing": f"{ORIGIN}\n0\n{HASH}\n",
     "an empty extension": f"{SPEC_TEXT}\nextension\n",
+    "a last line without a line feed": f"{SPEC_TEXT}extension",
     "an empty line at the end": f"{SPEC_TEXT}\n",
     "CRLF": SPEC_TEXT.replace("\n", "\r\n"),
 }
