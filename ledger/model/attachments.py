@@ -68,12 +68,16 @@ def fold_attachment(row: Attachment | None, event: Event, key: str) -> Attachmen
 def _received(
     row: Attachment | None, fact: AttachmentReceived, event: Event, key: str
 ) -> Attachment:
-    earlier = () if row is None or row.is_erased else row.tries
+    one = Try(event.received_at, event.id, event.position)
+    if row is not None and not row.is_erased:
+        # What is stored stays so, whatever becomes of another try.
+        kept = row.media_type if row.is_stored else fact.media_type
+        return msgspec.structs.replace(row, media_type=kept, tries=(*row.tries, one))
     return Attachment(
         attachment=key,
         owner=fact.owner,
         uploader=uploader_of(event.actor),
         media_type=fact.media_type,
-        tries=(*earlier, Try(event.received_at, event.id, event.position)),
+        tries=(one,),
         is_named=row is not None and row.is_named,
     )

@@ -202,6 +202,8 @@ def test_files_cannot_be_exchanged(store: AttachmentStore) -> None:
     first, second = put(store, b"first"), put(store, b"second")
     file_of(store, first).write_bytes(file_of(store, second).read_bytes())
 
+    with pytest.raises(AttachmentAltered):
+        next(store.read(first, "p1"))
     assert store.state(first, "p1") is State.ALTERED
 
 
@@ -460,6 +462,17 @@ def test_what_nobody_names_is_let_go_of(world: World) -> None:
     assert event.type == "report.submitted"
     with pytest.raises(Conflict):
         world.operator(sweep, at=wall("2026-06-01 00:00"))
+
+
+def test_what_is_stored_stays_so(world: World) -> None:
+    """Another try of the same file, which never ends, takes nothing away."""
+    send(world, "2026-04-01 09:00")
+    arrive(world, "2026-04-01 09:01")
+    send(world, "2026-04-01 09:02")
+
+    (event,) = world.person("O-boss", naming(FILE), at=wall("2026-04-01 09:03"))
+
+    assert event.type == "report.submitted"
 
 
 def test_only_what_the_gate_heard_of_arrives(world: World) -> None:
