@@ -99,6 +99,10 @@ class Sealer:
                     log.log(level, "sealer of ledger %d rests: %s", self._ledger_id, error)
                 said = str(error)
                 stopping.wait(REST_SECONDS)
+            except Exception:
+                # What nobody foresaw may pass; a sealer that is gone is not missed until too late.
+                log.exception("the sealer of ledger %d made a mistake", self._ledger_id)
+                stopping.wait(REST_SECONDS)
 
     @contextmanager
     def _leading(self) -> Iterator["Lead"]:
