@@ -23,7 +23,10 @@ PREFIX = "LEDGER_"
 FILE_SUFFIX = "_FILE"
 # Read by the tests alone, so that they may stand in an environment that also runs the service.
 TEST_VARIABLES = frozenset(
-    {"LEDGER_TEST_DATABASE_URL", "LEDGER_TEST_HOME", "LEDGER_TEST_CYCLES", "LEDGER_CITUS_URL"}
+    {
+        *("LEDGER_TEST_DATABASE_URL", "LEDGER_TEST_HOME"),
+        *("LEDGER_TEST_CYCLES", "LEDGER_TEST_FULL", "LEDGER_CITUS_URL"),
+    }
 )
 
 LogLevel = Literal["debug", "info", "warning", "error"]
