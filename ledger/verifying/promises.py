@@ -58,7 +58,8 @@ def receipts_in(content: bytes) -> list[str]:
     if text.startswith(HEADER + "\n"):
         return [text]
     try:
-        found = list(_notes_in(msgspec.json.decode(content)))
+        # An answer may hold one twice: by itself, and in a list of all.
+        found = list(dict.fromkeys(_notes_in(msgspec.json.decode(content))))
     except msgspec.DecodeError as error:
         raise Invalid.field(
             "file", f"neither a receipt nor JSON that holds any: {error}"

@@ -74,6 +74,7 @@ def test_what_holds_no_receipt_is_refused(content: bytes) -> None:
 def test_receipts_are_found_wherever_they_stand() -> None:
     """In an answer of any shape, or alone."""
     note = "accountability-ledger/receipt@v1\nrest"
-    text = '{"a":[{"b":"accountability-ledger/receipt@v1\\nrest"}],"c":"other"}'
+    one = '"accountability-ledger/receipt@v1\\nrest"'
+    text = f'{{"a":[{{"b":{one}}}],"c":"other","d":{one}}}'
     assert receipts_in(text.encode()) == [note]
     assert receipts_in(note.encode()) == [note]
