@@ -14,7 +14,7 @@ TEST_WORKERS ?= 2
 # Hosts of package registries and paths of one machine; bracketed so that this line is not one.
 FORBIDDEN := 'py[p]i[.]org|python[h]osted[.]org|npm[j]s[.]|debian[.]o[r]g/|(^|[^[:alnum:]_.-])/(wo[r]k|ro[o]t)(/|$$)'
 
-.PHONY: help demo run test check bench setup lock
+.PHONY: help demo run test torture check bench setup lock
 .DEFAULT_GOAL := help
 
 help:  ## Show what can be done
@@ -28,6 +28,9 @@ run: $(RUNTIME)  ## Serve API and console without demonstration data
 
 test: $(DEV)  ## Run every test, on a real PostgreSQL
 	.venv/bin/python -m pytest -n $(TEST_WORKERS) $(ARGS)
+
+torture: $(DEV)  ## Run the long forms of the tests of crashes, races and broken lines (about an hour)
+	LEDGER_TEST_FULL=1 .venv/bin/python -m pytest tests/adversity -o log_cli=true --log-cli-level=INFO $(ARGS)
 
 check: $(DEV)  ## Lint, format, types, import contracts, dead code, and what may not be tracked
 	.venv/bin/ruff check .
