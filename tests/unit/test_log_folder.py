@@ -83,6 +83,7 @@ def test_an_edge_is_loaded_as_it_was(folder: LogFolder) -> None:
     for size in sorted({1, 255, 256, 257, 65_536, *dice.sample(range(1, 66_000), 12)}):
         grown(folder, frontier, size)
         loaded = Frontier.load(frontier.tree(), folder.read)
+        assert loaded.last_leaf == LEAVES[size - 1]
         grown(folder, loaded, size + 300)
 
         assert loaded.tree().root() == root_of(LEAVES[: size + 300])
@@ -153,8 +154,9 @@ def test_a_file_is_replaced_whole_or_not_at_all(
 
     assert folder.state() == State(1, (LEAVES[0],))
     assert drafts(folder)
-    with folder.locked():
-        folder.save_state(State(2, (LEAVES[1],)))
+    next_one = LogFolder(folder.path)
+    with next_one.locked():
+        next_one.save_state(State(2, (LEAVES[1],)))
     assert folder.state() == State(2, (LEAVES[1],))
     assert not drafts(folder)
 
