@@ -276,10 +276,10 @@ class Model:
         types, tags = item
         by_tag = [self._by_label.get("tag " + tag, []) for tag in tags]
         rarest: Sequence[int] = min(by_tag, key=len, default=range(1, len(self.log) + 1))
-        for position in rarest[bisect_right(rarest, after) :]:
-            event = self.log[position - 1]
+        for place in range(bisect_right(rarest, after), len(rarest)):
+            event = self.log[rarest[place] - 1]
             if set(tags) <= set(event.tags) and (not types or event.type in types):
-                return position
+                return event.position
         return None
 
 

@@ -104,7 +104,8 @@ def test_outcomes_are_those_of_one_request_after_another(
     for ledger_id in ledger_ids:
         assert findings_in(database, ledger_id, told[ledger_id]) == []
         outcomes.update(one.outcome for one in told[ledger_id])
-        assert all(findings_in(database, ledger_id, one) for one in doctored(told[ledger_id]))
+        if not FULL:
+            assert all(findings_in(database, ledger_id, one) for one in doctored(told[ledger_id]))
     logger.info("%d requests: %s", outcomes.total(), dict(outcomes))
     assert set(outcomes) == {
         *("accepted", "replayed", "condition-failed"),
