@@ -14,6 +14,7 @@ from ledger.codec import decode, encode
 from ledger.database import Database
 from ledger.entry import Event
 from ledger.events.organisation import FactAnnulled
+from ledger.events.reports import ReportSubmitted
 from ledger.model.history import History
 from ledger.recorder import Appended, AppendRequest, PostgresRecorder, create_ledger
 from projections.runner import Runner
@@ -90,6 +91,8 @@ class Told:
         fact = event.fact
         if isinstance(fact, FactAnnulled):
             fact = replace(fact, annulled=id_of(fact.annulled))
+        if isinstance(fact, ReportSubmitted) and fact.upload is not None:
+            fact = replace(fact, upload=id_of(fact.upload))
         new = encode(fact, envelope, event.tags, self.name)
         # A story may tell late what happened early; the log records it when it is told.
         self._told_until = max(event.recorded_at, self._told_until)

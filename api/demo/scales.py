@@ -48,7 +48,7 @@ SCALES: Final[dict[str, Scale]] = {
     "large": Scale(
         name="large",
         outlets=10_000,
-        facts=5_300_000,
+        facts=6_300_000,
         first_day=date(2025, 9, 29),
         daily_for_all=True,
     ),

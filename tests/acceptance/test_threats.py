@@ -364,7 +364,7 @@ def test_an_entry_dropped_before_its_checkpoint(theatre: Theatre) -> None:
     theatre.sealer.seal()
     assert accused(theatre.auditor(kept=True)) == ["", "", ""], "nothing else gives it away"
 
-    files, trust = FolderLog(str(theatre.folder.path)), Trust(tuple(theatre.keys.verifiers()))
-    found = check_receipt(note, (gate.verifier,), "given", files, trust)
+    files = FolderLog(str(theatre.folder.path))
+    found = check_receipt(note, Trust((gate.verifier,), "given"), files, theatre.demand().trust)
 
     assert found.outcome == "SIGNED BUT NOT IN THE LOG"

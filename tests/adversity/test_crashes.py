@@ -63,12 +63,17 @@ class Torture:
         """Whether every writer was told of success since the last kill."""
         return len(self._progress.seen()) == len(NAMES)
 
-    def kill(self, kind: str) -> None:
-        """Kill, start again, and wait until every writer was told of success since."""
+    def strike(self, kind: str) -> float:
+        """Kill; the time at which it was done."""
         killed_at = time.time()
         for process in self._victims(kind):
             with suppress(psutil.Error):
                 process.kill()
+        return killed_at
+
+    def kill(self, kind: str) -> None:
+        """Kill, start again, and wait until every writer was told of success since."""
+        killed_at = self.strike(kind)
         self._progress.begin(killed_at + 0.05)  # answers on their way when it was killed
         self.let_write()
 
@@ -187,7 +192,8 @@ def test_kill_9_loses_doubles_and_halves_nothing() -> None:
         found = figures(tortured.checker)
         slowest = max(tortured.restart_seconds)
         logger.info("%d cycles: %s; slowest restart %.1f s", CYCLES, found, slowest)
-        assert min(found.values()) > 0
+        # What is never unknown need not be settled; all the rest has happened.
+        assert all(count for what, count in found.items() if not what.startswith("unknown")), found
 
 
 def test_a_planted_asynchronous_commit_is_caught() -> None:
@@ -196,7 +202,8 @@ def test_a_planted_asynchronous_commit_is_caught() -> None:
         found: list[str] = []
         for cycle in range(8):
             time.sleep(0.5)
-            tortured.kill(KILLS_OF_THE_SERVER[cycle % 2])
+            # Nobody waits for the writers: one that remembers what was lost writes no more.
+            tortured.strike(KILLS_OF_THE_SERVER[cycle % 2])
             found = tortured.check()
             if found:
                 break
