@@ -26,7 +26,7 @@ from ledger.errors import NotFound
 from ledger.events.duties import FormField
 from ledger.identifiers import new_fact_id
 from ledger.log import Log
-from ledger.recorder import LedgerInfo, find_ledger
+from ledger.recorder import LedgerInfo, PostgresRecorder, find_ledger
 from ledger.sealed import Mark, PersonalKeys, SealedStore
 from ledger.sealing.folder import log_folder
 from ledger.sealing.guard import open_recorder
@@ -61,10 +61,12 @@ class LedgerClock:
 class OpenLedger:
     """One ledger, ready for its doors."""
 
-    def __init__(self, database: Database, info: LedgerInfo, settings: Settings) -> None:
+    def __init__(
+        self, database: Database, info: LedgerInfo, settings: Settings, recorder: PostgresRecorder
+    ) -> None:
         self.info = info
         self.database = database
-        self.recorder = open_recorder(database, info, settings)
+        self.recorder = recorder
         self.log = Log(self.recorder, info.name, simulated=info.simulated)
         self.clock = LedgerClock(self.recorder.head().recorded_at, simulated=info.simulated)
         self.keys = AccessKeys(database, info.ledger_id)
@@ -135,7 +137,13 @@ class Ledgers:
                 info = find_ledger(self.database, name)
                 if info is None or len(self._opened) >= LEDGERS_MAX:
                     raise NotFound(f"there is no ledger {name!r} here; check the address")
-                self._opened[name] = OpenLedger(self.database, info, self.settings)
+                recorder = open_recorder(self.database, info, self.settings)
+                try:
+                    self._opened[name] = OpenLedger(self.database, info, self.settings, recorder)
+                except BaseException:
+                    # Asked for again and again, a ledger that cannot be opened leaves nothing behind.
+                    recorder.close()
+                    raise
             return self._opened[name]
 
     def all_open(self) -> list[OpenLedger]:

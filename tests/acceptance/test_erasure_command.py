@@ -337,6 +337,7 @@ def test_a_start_after_an_interrupted_erasure_finishes_it(story: Story) -> None:
     with TestClient(create_app(again)) as client:
         client.get("/health/live")
         again.open(LEDGER)
+    again.close()
 
     assert [one.value for one in opened.sealed.check([pair])] == ["absent"]
 
