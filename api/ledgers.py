@@ -141,7 +141,7 @@ class Ledgers:
                 try:
                     self._opened[name] = OpenLedger(self.database, info, self.settings, recorder)
                 except BaseException:
-                    # Asked for again and again, a ledger that cannot be opened leaves nothing behind.
+                    # It is asked for again at every request: nothing may be left behind.
                     recorder.close()
                     raise
             return self._opened[name]
