@@ -18,7 +18,7 @@ from typing import Final
 from api.auth import Doorkeeper
 from api.cursors import Cursors
 from ledger.access import AccessKeys
-from ledger.attachments import AttachmentStore
+from ledger.attachments import AttachmentStore, attachments_folder
 from ledger.database import Database
 from ledger.entry import Context
 from ledger.erasure import Erasure
@@ -82,9 +82,8 @@ class OpenLedger:
         self.receipts_key = ReceiptsKey(keys, info.name).signing(self.log_origin)
         personal_keys = PersonalKeys(keys, info.name)
         self.sealed = SealedStore(database, info.ledger_id, personal_keys)
-        folder = Path(settings.attachments_dir or Path(settings.home) / "attachments")
         self.attachments = AttachmentStore(
-            folder, info.name, personal_keys, follow=self.sealed.erased
+            attachments_folder(settings), info.name, personal_keys, follow=self.sealed.erased
         )
         self.uploads = Uploads(self.log, self.attachments, settings)
         # What an erasure left undone, or a restored database undid, is done before any door opens.

@@ -26,6 +26,7 @@ from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from ledger.errors import Invalid, LedgerError, NotFound, Refused
 from ledger.media_types import HEAD_BYTES
 from ledger.personal_keys import KEY_BYTES, PersonalKeys
+from ledger.settings import Settings
 from ledger.vocabulary import AttachmentId
 
 CHUNK_BYTES: Final = 64 * 1024
@@ -71,6 +72,11 @@ class State(Enum):
     ERASED = "erased"
     MISSING = "missing"
     ALTERED = "altered"
+
+
+def attachments_folder(settings: Settings) -> Path:
+    """Where files are: LEDGER_ATTACHMENTS_DIR, or the folder `attachments` in LEDGER_HOME."""
+    return Path(settings.attachments_dir or Path(settings.home) / "attachments")
 
 
 class AttachmentStore:

@@ -7,6 +7,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Final
 
+from ledger.attachments import AttachmentStore, attachments_folder
 from ledger.database import Database, Role, connect_as_login, open_database
 from ledger.entry import Context
 from ledger.errors import NotFound, ProjectorLeading
@@ -55,6 +56,16 @@ class Opened:
     def sealed(self) -> SealedStore:
         """The personal values of this ledger."""
         return SealedStore(self.database, self.info.ledger_id, self.personal_keys)
+
+    @cached_property
+    def attachments(self) -> AttachmentStore:
+        """The files that facts of this ledger name."""
+        return AttachmentStore(
+            attachments_folder(self.settings),
+            self.info.name,
+            self.personal_keys,
+            follow=self.sealed.erased,
+        )
 
     def runner(self) -> Runner:
         """A projector of every view."""

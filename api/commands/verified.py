@@ -46,11 +46,7 @@ def _lines(report: "Report", views: list["ViewChecked"]) -> Iterator[tuple[str, 
     for kept in report.kept:
         outcome = "the log begins with it" if kept.consistent else "THE LOG DOES NOT BEGIN WITH IT"
         yield "kept", f"{kept.file}, {kept.size:,} entries: {outcome}"
-    if (counts := report.sealed) is not None:
-        erased = f"{counts.erased:,} erased by {len(counts.erased_by):,} entries"
-        yield "personal values", f"{counts.present:,} present, {erased}, {counts.missing:,} MISSING"
-        for person, position in counts.erased_by.items():
-            yield "erased", f"{person} by entry {position:,}"
+    yield from _kept_elsewhere(report)
     for view in views:
         outcome = view.what or ("as folded anew" if view.agrees else "DIFFERS")
         yield f"view {view.view}", f"{view.rows:,} rows at {view.position:,}: {outcome}"
@@ -60,3 +56,15 @@ def _lines(report: "Report", views: list["ViewChecked"]) -> Iterator[tuple[str, 
         yield "WRONG", fault.text()
     yield "verdict", "SOUND" if report.first is None else "NOT SOUND"
     yield "seconds", f"{report.seconds}"
+
+
+def _kept_elsewhere(report: "Report") -> Iterator[tuple[str, str]]:
+    """What entries only commit to: personal values, and files."""
+    if (counts := report.sealed) is not None:
+        erased = f"{counts.erased:,} erased by {len(counts.erased_by):,} entries"
+        yield "personal values", f"{counts.present:,} present, {erased}, {counts.missing:,} MISSING"
+        for person, position in counts.erased_by.items():
+            yield "erased", f"{person} by entry {position:,}"
+    if (files := report.attachments) is not None:
+        lost = f"{files.missing:,} MISSING, {files.altered:,} ALTERED"
+        yield "attachments", f"{files.present:,} present, {files.erased:,} erased, {lost}"

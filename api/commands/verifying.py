@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 import rich_click as click
 
@@ -187,20 +187,26 @@ def _live(
 
     with opened(environ) as ledger:
         folder = FolderLog(str(log_folder(ledger.settings, ledger.info.name).path))
-        live = Live(ledger.database, ledger.info, folder)
-        report = verify_database(live, demand, _reveal(ledger))
-        if report.sealed is None:
-            report.notes.append("personal values were NOT looked at: their keys are not here")
+        # Without the keys' file there is nothing to open, and a verifier makes none.
+        has_keys = (
+            Path(ledger.settings.home) / "keys" / f"personal-{ledger.info.name}.sqlite"
+        ).exists()
+        live = Live(
+            ledger.database,
+            ledger.info,
+            folder,
+            ledger.sealed.reveal if has_keys else None,
+            ledger.attachments if has_keys else None,
+        )
+        report = verify_database(live, demand)
+        if not has_keys:
+            report.notes.append(
+                "personal values and attachments were NOT looked at: their keys are not here"
+            )
         if not views:
             return report, []
         ledger_id = ledger.info.ledger_id
         return report, verify_views(ledger.database, ledger_id, ledger.recorder, VIEWS)
-
-
-def _reveal(ledger: Any) -> Callable[..., Any] | None:  # noqa: ANN401  (imported when needed)
-    """What shows personal values, where their keys are; a verifier makes no file of keys."""
-    keys = Path(ledger.settings.home) / "keys" / f"personal-{ledger.info.name}.sqlite"
-    return ledger.sealed.reveal if keys.exists() else None
 
 
 def _copy(

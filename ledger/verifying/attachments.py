@@ -18,6 +18,11 @@ _NAMES: Final = b'"evidence":['
 _TELLS: Final = b'"type":"attachment.'
 
 
+def tells_of_files(entry: bytes) -> bool:
+    """Whether an entry may say something of files; most do not, and cost no parsing."""
+    return _NAMES in entry or _TELLS in entry
+
+
 class Files(msgspec.Struct):
     """What the entries read tell of files; `named` has the first position that names each."""
 
@@ -26,8 +31,8 @@ class Files(msgspec.Struct):
     erased: dict[str, int] = {}
 
     def take(self, position: int, entry: bytes) -> None:
-        """Take in an entry; most say nothing of files, and cost no parsing."""
-        if _NAMES not in entry and _TELLS not in entry:
+        """Take in an entry, in the order of the log."""
+        if not tells_of_files(entry):
             return
         said: dict[str, Any] = msgspec.json.decode(entry)
         for one in said.get("evidence", ()):

@@ -10,10 +10,12 @@ from uuid import UUID
 import msgspec
 import psycopg
 
+from ledger.attachments import AttachmentStore
 from ledger.database import Database, Role
 from ledger.errors import Invalid
 from ledger.recorder import LedgerInfo
 from ledger.sealing.tiles import TILE_WIDTH
+from ledger.verifying.attachments import Files, check_files
 from ledger.verifying.judging import Judgement, Uppers
 from ledger.verifying.logs import (
     Demand,
@@ -25,8 +27,8 @@ from ledger.verifying.logs import (
     verify_log,
 )
 from ledger.verifying.personal import Personal, Reveal
-from ledger.verifying.report import Fault, Report
-from ledger.verifying.rows import Rows, Table, check_rows, extend_runs
+from ledger.verifying.report import AttachedFiles, Fault, Report
+from ledger.verifying.rows import ERASED, Rows, Table, check_rows, extend_runs, person_in
 from ledger.verifying.sources import FileMissing, FolderLog
 from ledger.verifying.spreading import spread
 from ledger.verifying.stretches import Differing, parts_of
@@ -45,9 +47,11 @@ WHERE head.ledger_id = %(ledger_id)s
 KEY_AT: Final = """
 SELECT position FROM ledger.event_key WHERE ledger_id = %(ledger_id)s AND key = %(key)s
 """
-ERASURES: Final = """
-SELECT position, entry FROM ledger.event
-WHERE ledger_id = %(ledger_id)s AND type = 'personal_key.destroyed' AND position <= %(until)s
+TOLD_BEFORE: Final = """
+SELECT position, type, entry FROM ledger.event
+WHERE ledger_id = %(ledger_id)s AND position <= %(after)s
+  AND (type = 'personal_key.destroyed' OR type LIKE 'attachment.%%')
+ORDER BY position
 """
 
 
@@ -62,17 +66,22 @@ class Ends(msgspec.Struct, frozen=True):
 
 
 class Live(msgspec.Struct, frozen=True):
-    """A ledger in a database, and the folder that it is sealed to."""
+    """A ledger in a database, and the folder that it is sealed to.
+
+    `reveal` None: personal values are not looked at. `attachments` None: neither are files.
+    """
 
     database: Database
     info: LedgerInfo
     folder: FolderLog
+    reveal: Reveal | None = None
+    attachments: AttachmentStore | None = None
 
 
-def verify_database(live: Live, demand: Demand, reveal: Reveal | None = None) -> Report:
+def verify_database(live: Live, demand: Demand) -> Report:
     """Verify a ledger's rows against themselves, its log folder and kept checkpoints.
 
-    The folder itself is verified too. `reveal` None: personal values are not looked at.
+    The folder itself is verified too.
     """
     report = Report(source=f"database, ledger {live.info.name}")
     note = _newest_note(live.folder)
@@ -81,7 +90,7 @@ def verify_database(live: Live, demand: Demand, reveal: Reveal | None = None) ->
         ends = _ends(connection, live.info.ledger_id)
         report.size = ends.position
         _check_ends(ends, opened, report)
-        _check_rows(live, demand, opened, ends, connection, report, reveal)
+        _check_rows(live, demand, opened, ends, connection, report)
     if note is not None and opened.newest is not None:
         _take_over(verify_log(live.folder, demand), report)
     elif ends.sealed_size:
@@ -135,7 +144,6 @@ def _check_rows(  # noqa: PLR0913, PLR0917  (all that rows are compared with)
     ends: Ends,
     connection: psycopg.Connection,
     report: Report,
-    reveal: Reveal | None,
 ) -> None:
     newest, ledger_id = opened.newest, live.info.ledger_id
     covered = min(newest.size, ends.position) if newest is not None else 0
@@ -155,12 +163,11 @@ def _check_rows(  # noqa: PLR0913, PLR0917  (all that rows are compared with)
     )
     chosen = opened.ends(covered, min(sealed, ends.position), ends.position)
     parts = parts_of(first, ends.position, chosen, {})
-    personal = Personal(reveal, report) if reveal else None
-    tally = _Tally(personal, connection, ledger_id, after=first * TILE_WIDTH)
+    tally = _Tally(live, connection, report, after=first * TILE_WIDTH)
     stretches = spread(partial(check_rows, table), parts, processes=demand.processes_used())
     found = gather(prefix, tally.over(stretches, demand), report)
     report.root = found.tree.root(ends.position).hex()
-    report.add(tally.finish(ends.position, report))
+    report.add(tally.finish(ends.position))
     tree = found.tree
     if newest is not None and newest.size <= ends.position:
         judgement = Judgement(tree, found.differing, newest.size, newest.root)
@@ -187,20 +194,21 @@ def _check_seal(tree: Tree, ends: Ends, report: Report) -> None:
 
 
 class _Tally:
-    """What concerns more than a stretch: keys, counts, personal values."""
+    """What concerns more than a stretch: keys, counts, personal values, attachments."""
 
     def __init__(
-        self,
-        personal: Personal | None,
-        connection: psycopg.Connection,
-        ledger_id: int,
-        *,
-        after: int,
+        self, live: Live, connection: psycopg.Connection, report: Report, *, after: int
     ) -> None:
-        self._personal = personal
+        self._personal = Personal(live.reveal, report) if live.reveal else None
+        self._store = live.attachments
+        self._report = report
         self._after = after
         self._connection = connection
-        self._ledger_id = ledger_id
+        self._ledger_id = live.info.ledger_id
+        self._files = Files()
+        self._erasures: dict[str, int] = {}
+        if after:
+            self._take_what_was_told_before()
         self._runs: list[tuple[bytes, int, int]] = []
         self._faults: list[Fault] = []
         self._tags = self._keys = 0
@@ -216,19 +224,24 @@ class _Tally:
                 self._look(keep=1)
             if self._personal:
                 self._personal.take(one.sealed, one.erasures)
+            self._erasures.update((person, position) for position, person in one.erasures)
+            for position, entry in one.of_files:
+                self._files.take(position, entry)
             done += one.entries
             demand.advance(done)
             yield one
 
-    def finish(self, until: int, report: Report) -> list[Fault]:
-        """The rows that are missing or too many; personal values go into the report."""
+    def finish(self, until: int) -> list[Fault]:
+        """The rows that are missing or too many; what is kept elsewhere goes into the report."""
         self._look(keep=0)
         if self._personal:
-            self._personal.finish(self._erasures(until))
+            self._personal.finish(self._erasures)
+        if self._store:
+            self._check_attachments(self._store)
         astray = check_astray(self._connection, self._ledger_id)
         if astray is not None:
             self._faults.append(astray)
-        if not any("event_" in one.what for one in (*report.faults, *self._faults)):
+        if not any("event_" in one.what for one in (*self._report.faults, *self._faults)):
             after, ledger_id = self._after, self._ledger_id
             rows = until - after + self._keys
             self._faults += check_counts(
@@ -254,13 +267,25 @@ class _Tally:
         row = self._connection.execute(KEY_AT, given).fetchone()
         return row is not None and row[0] <= self._after
 
-    def _erasures(self, until: int) -> dict[str, int]:
-        """Every erasure in the log, by person: one may stand before what was read."""
-        bounds = {"ledger_id": self._ledger_id, "until": until}
-        found: dict[str, int] = {}
-        for position, entry in self._connection.execute(ERASURES, bounds):
-            found[str(msgspec.json.decode(entry).get("data", {}).get("person"))] = position
-        return found
+    def _check_attachments(self, store: AttachmentStore) -> None:
+        """Every file that the entries read name: there, erased by an entry, missing or altered."""
+        counts = AttachedFiles()
+        for one in check_files(self._files, self._erasures, store):
+            if one.position <= self._after:
+                continue
+            if one.fault is not None:
+                self._report.blame(one.position, one.fault)
+            setattr(counts, one.state.value, getattr(counts, one.state.value) + 1)
+        self._report.attachments = counts
+
+    def _take_what_was_told_before(self) -> None:
+        """Who was erased, and whose files came in, before the first entry that is read."""
+        bounds = {"ledger_id": self._ledger_id, "after": self._after}
+        for position, kind, entry in self._connection.execute(TOLD_BEFORE, bounds):
+            if kind == ERASED:
+                self._erasures[person_in(entry)] = position
+            else:
+                self._files.take(position, entry)
 
 
 def _take_over(folder: Report, report: Report) -> None:

@@ -54,7 +54,7 @@ class Personal:
                 self._report.blame(
                     positions[0],
                     f"the key of {person} was destroyed and no entry says so; record it with "
-                    f"`ledger keys personal destroy {person}`",
+                    f"`ledger keys personal destroy {person} --reason CODE`",
                 )
         for person, positions in self._missing.items():
             if person in erasures:

@@ -46,6 +46,15 @@ class SealedFields(msgspec.Struct):
     """Person to the position of the entry that tells of the erasure."""
 
 
+class AttachedFiles(msgspec.Struct):
+    """The attachments that the entries read name."""
+
+    present: int = 0
+    erased: int = 0
+    missing: int = 0
+    altered: int = 0
+
+
 class Report(msgspec.Struct, kw_only=True):
     """One verification."""
 
@@ -60,6 +69,7 @@ class Report(msgspec.Struct, kw_only=True):
     checkpoint: Checked | None = None
     kept: list[Kept] = []
     sealed: SealedFields | None = None
+    attachments: AttachedFiles | None = None
     notes: list[str] = []
     faults: list[Fault] = []
     seconds: float = 0.0

@@ -18,6 +18,7 @@ import psycopg
 from ledger.database import Database, Role
 from ledger.recorder.admission import key_of
 from ledger.sealing.tiles import TILE_WIDTH, TileId
+from ledger.verifying.attachments import tells_of_files
 from ledger.verifying.hashing import STAMP_BYTES, fault_of
 from ledger.verifying.report import Fault
 from ledger.verifying.sources import FolderLog
@@ -84,6 +85,8 @@ class Rows(Stretch):
     sealed: list[tuple[int, str, str]] = msgspec.field(default_factory=list)
     """Position, person and commitment of each personal value."""
     erasures: list[tuple[int, str]] = msgspec.field(default_factory=list)
+    of_files: list[tuple[int, bytes]] = msgspec.field(default_factory=list)
+    """Position and entry of each that may say something of attachments."""
 
 
 class Table(msgspec.Struct, frozen=True, kw_only=True):
@@ -228,9 +231,15 @@ def _note(said: _Said, position: int, entry: bytes, found: Rows) -> None:
         extend_runs(found.runs, key_of(principal, said.idempotency_key), position, 1)
     if COMMITMENT in entry:
         found.sealed += [(position, *one) for one in commitments_in(msgspec.json.decode(entry))]
+    if tells_of_files(entry):
+        found.of_files.append((position, entry))
     if said.type == ERASED:
-        person = msgspec.json.decode(entry).get("data", {}).get("person")
-        found.erasures.append((position, str(person)))
+        found.erasures.append((position, person_in(entry)))
+
+
+def person_in(erasure: bytes) -> str:
+    """The person whom the entry of an erasure names."""
+    return str(msgspec.json.decode(erasure).get("data", {}).get("person"))
 
 
 def commitments_in(value: Any) -> Iterator[tuple[str, str]]:  # noqa: ANN401  (JSON)

@@ -13,6 +13,7 @@ import pytest
 
 from ledger.attachments import WAITING, AttachmentStore, State
 from ledger.codec import decode
+from ledger.database import Database
 from ledger.decisions.attachments import UNNAMED_KEPT
 from ledger.decisions.organisation import EstablishUnit, RenameUnit
 from ledger.entry import Context
@@ -21,11 +22,14 @@ from ledger.identifiers import new_fact_id
 from ledger.log import Log
 from ledger.model.attachments import Attachment
 from ledger.personal_keys import PersonalKeys, PersonErased
-from ledger.recorder import PostgresRecorder
+from ledger.recorder import LedgerInfo, PostgresRecorder
 from ledger.settings import Settings
 from ledger.uploads import Announced, Uploads
+from ledger.verify import Demand, FolderLog, Live, Trust, verify_database
 from ledger.verifying.attachments import FileChecked, Files, check_files
+from ledger.verifying.report import AttachedFiles
 from ledger.vocabulary import Actor, Evidence, Level, Via
+from tests.sealing import Sealed
 
 PDF = b"%PDF-1.7\n" + b"seal of the branch\n" * 20
 PDF_TYPE = "application/pdf"
@@ -255,6 +259,35 @@ def test_verification_tells_four_fates_apart(desk: Desk, keys: PersonalKeys) -> 
     assert "there again" in str(there_again.fault)
     assert (unsaid.state, "no entry says so" in str(unsaid.fault)) == (State.ERASED, True)
     assert {(one.state, one.erased_by, one.fault) for one in said} == {(State.ERASED, 9, None)}
+
+
+@pytest.mark.parametrize("first", [1, 290], ids=["whole", "what is new"])
+def test_the_databases_verification_opens_every_file(
+    desk: Desk, database: Database, tmp_path: Path, first: int
+) -> None:
+    """A file that came in before what is read, and is named in it, is judged all the same."""
+    log = Sealed(database, desk.recorder, tmp_path / "log")
+    contents = [PDF + bytes([number]) for number in range(3)]
+    rows = [desk.send(content) for content in contents]
+    log.append(300)
+    named = [desk.name(content) for content in contents]
+    log.sealer.seal()
+    info = LedgerInfo(log.ledger_id, "main", simulated=False)
+    live = Live(database, info, FolderLog(str(log.folder.path)), None, desk.store)
+    trust = Trust(tuple(log.keys.verifiers()), "given")
+    demand = Demand(trust=trust, processes=1, first_position=first)
+    sound = verify_database(live, demand)
+
+    altered, lost = (path_of(desk, one.attachment) for one in rows[1:])
+    altered.write_bytes(altered.read_bytes()[:-1])
+    lost.unlink()
+    found = verify_database(live, demand)
+
+    assert (sound.faults, sound.attachments) == ([], AttachedFiles(present=3))
+    assert found.attachments == AttachedFiles(present=1, altered=1, missing=1)
+    assert [one.position for one in found.faults] == named[1:]
+    assert found.first is not None
+    assert "ALTERED" in found.first.what
 
 
 def test_who_was_erased_sends_nothing_more(desk: Desk, keys: PersonalKeys) -> None:

@@ -691,9 +691,9 @@ class Names:
             self.sealed.database,
             LedgerInfo(self.sealed.ledger_id, "main", simulated=False),
             FolderLog(str(self.sealed.folder.path)),
+            SealedStore(self.sealed.database, self.sealed.ledger_id, self.keys).reveal,
         )
-        store = SealedStore(self.sealed.database, self.sealed.ledger_id, self.keys)
-        return verify_database(live, demand(self.sealed), store.reveal)
+        return verify_database(live, demand(self.sealed))
 
 
 @pytest.fixture
