@@ -89,7 +89,7 @@ class OpenLedger:
         # What an erasure left undone, or a restored database undid, is done before any door opens.
         Erasure(self.log, personal_keys, self.sealed).finish(self._context_of_start())
         self.personal_fields: dict[tuple[str, int], tuple[float, tuple[FormField, ...]]] = {}
-        self.questions = Questions(database, self.recorder, info.ledger_id, self.clock.now)
+        self.questions = Questions(database, self.recorder, info, self.clock.now)
         self.progress = Progress(database, info.ledger_id)
 
     def names_of(self, persons: Iterable[str]) -> dict[str, str | None]:

@@ -20,7 +20,7 @@ from ledger.entry import Event
 from ledger.errors import Invalid
 from ledger.model.history import History
 from ledger.model.obligations import Obligation
-from ledger.recorder import PostgresRecorder
+from ledger.recorder import LedgerInfo, PostgresRecorder
 from ledger.vocabulary import Moment
 from projections.background import Background, Backgrounds
 from projections.positions import standings
@@ -31,17 +31,20 @@ Asked: TypeAlias = int | datetime | None
 
 
 class AsOf(msgspec.Struct, frozen=True, kw_only=True):
-    """What an answer is as of.
+    """What an answer is as of, and what it can be cited by.
 
-    It knows the facts up to `position` and judges as the clock stood at `instant`; `settled` says
-    that no later fact can belong to it any more; `views` are the versions of the folds asked.
+    It is of the ledger named `ledger`, knows the facts up to `position` and judges as the clock
+    stood at `instant`; `settled` says that no later fact can belong to it any more; `views` are
+    the versions of the folds that answered. `hash` is the SHA-256 (hex) of the answer's content,
+    which the door fills in (`api/citable.py`).
     """
 
+    ledger: str
     position: int
     instant: datetime
     settled: bool
-    head: int
     views: dict[str, int]
+    hash: str = ""
 
 
 def parse_as_of(text: str | None) -> Asked:
@@ -96,12 +99,13 @@ class Questions:
         self,
         database: Database,
         recorder: PostgresRecorder,
-        ledger_id: int,
+        ledger: LedgerInfo,
         now: Callable[[], datetime],
     ) -> None:
         self.database = database
         self.recorder = recorder
-        self.ledger_id = ledger_id
+        self.ledger_id = ledger.ledger_id
+        self.ledger = ledger.name
         self.now = now
         self.backgrounds = Backgrounds()
 
@@ -116,22 +120,21 @@ class Questions:
 
     def stand(self, connection: psycopg.Connection, asked: Asked | Moment = None) -> Standpoint:
         """The same on a connection of the caller's."""
-        head = self.recorder.head().position
-        position, instant, settled = self._resolve(asked, head)
+        position, instant, settled = self._resolve(asked)
         reader = Reader(connection, self.ledger_id, position)
         serving = [one for one in standings(connection, self.ledger_id) if one.serving]
         as_of = AsOf(
+            ledger=self.ledger,
             position=reader.position,
             instant=instant,
             settled=settled,
-            head=head,
             views={one.name: one.version for one in serving},
         )
         return Standpoint(as_of, connection, reader, self)
 
     def resolve(self, asked: int | datetime) -> tuple[int, datetime]:
         """The position and the instant that a position or a time means."""
-        position, instant, _ = self._resolve(asked, self.recorder.head().position)
+        position, instant, _ = self._resolve(asked)
         assert position is not None, "only now has no position of its own"
         return position, instant
 
@@ -140,7 +143,7 @@ class Questions:
         (stored,) = self.recorder.read(after=position - 1, until=position, limit=1).events
         return decode(stored.entry)
 
-    def _resolve(self, asked: Asked | Moment, head: int) -> tuple[int | None, datetime, bool]:
+    def _resolve(self, asked: Asked | Moment) -> tuple[int | None, datetime, bool]:
         if asked is None:
             return None, self.now(), False
         if isinstance(asked, Moment):
@@ -150,7 +153,7 @@ class Questions:
                 raise Invalid.field("as_of", f"{asked.isoformat()} has not come yet")
             position, settled = self.recorder.position_at(asked)
             return position, asked, settled
-        if asked > head:
+        if asked > (head := self.recorder.head().position):
             raise Invalid.field("as_of", f"the ledger ends at position {head}, before {asked}")
         if asked == 0:
             return 0, datetime.min.replace(tzinfo=UTC), True

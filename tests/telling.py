@@ -16,7 +16,13 @@ from ledger.entry import Event
 from ledger.events.organisation import FactAnnulled
 from ledger.events.reports import ReportSubmitted
 from ledger.model.history import History
-from ledger.recorder import Appended, AppendRequest, PostgresRecorder, create_ledger
+from ledger.recorder import (
+    Appended,
+    AppendRequest,
+    LedgerInfo,
+    PostgresRecorder,
+    create_ledger,
+)
 from projections.runner import Runner
 from projections.standpoint import Questions
 from projections.tables import Projection
@@ -44,7 +50,8 @@ class Told:
         self.recorder = PostgresRecorder(database, self.ledger_id)
         self.name = name
         self.views = views
-        self.questions = Questions(database, self.recorder, self.ledger_id, self._now)
+        info = LedgerInfo(self.ledger_id, name, simulated=True)
+        self.questions = Questions(database, self.recorder, info, self._now)
         self.now: datetime | None = None
         self._told_until = events[0].recorded_at
         self.tell(events)

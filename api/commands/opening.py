@@ -35,7 +35,7 @@ class Opened:
         self.info = info
         self.recorder = open_recorder(database, info, settings)
         self.log = Log(self.recorder, info.name, simulated=info.simulated)
-        self.questions = Questions(database, self.recorder, info.ledger_id, self.now)
+        self.questions = Questions(database, self.recorder, info, self.now)
 
     def now(self) -> datetime:
         """The machine's time; a simulated ledger stands at its last fact."""

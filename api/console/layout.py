@@ -147,10 +147,12 @@ class Page:
     ) -> Response[bytes]:
         """The page, or the part of one, that a template makes."""
         words = self.language
+        is_past = as_of is not None and bool(self.query.get("as_of", [""])[0])
         body = templates.get_template(name).render(
             page=self,
             as_of=as_of,
-            is_past=as_of is not None and bool(self.query.get("as_of", [""])[0]),
+            is_past=is_past,
+            head=self.visitor.opened.recorder.head().position if is_past else None,
             crumbs=crumbs,
             other=other_than(words),
             asset=asset,
