@@ -30,7 +30,7 @@ from ledger.migrate import migrate
 from ledger.recorder import find_ledger
 from ledger.sealing.guard import guard_of
 from ledger.sealing.keys import ensured_keys
-from ledger.sealing.sealer import Sealer
+from ledger.sealing.process import SealerProcess
 from ledger.settings import Settings
 from ledger.vocabulary import Actor, Via
 from projections.runner import Runner
@@ -88,7 +88,7 @@ def _threads(opened: OpenLedger, settings: Settings) -> Iterator[None]:
     runner = Runner(opened.database, opened.info.ledger_id, opened.recorder, VIEWS)
     stopping = threading.Event()
     keys = ensured_keys(opened.database, opened.info, settings)
-    sealer = Sealer(opened.database, opened.info.ledger_id, keys, opened.log_folder)
+    sealer = SealerProcess.of(opened.database, opened.info.ledger_id, keys, opened.log_folder)
     threads = [
         threading.Thread(target=runner.run, name="projector", daemon=True),
         threading.Thread(target=sealer.run, args=(stopping,), name="sealer", daemon=True),

@@ -1,14 +1,15 @@
 """`ledger bench seal`: what sealing costs those who write, in the same process on the same disk.
 
-Two ledgers take turns: one is sealed as it grows, by a sealer in a thread as `ledger serve` runs
-it, and the other is not. Each turn ends with everything sealed, outside of the measured time.
-Read next: `ledger/sealing/sealer.py`.
+Two ledgers take turns: one is sealed as it grows, by a sealer beside this process as `ledger serve`
+runs it, and the other is not. Each turn ends with everything sealed, outside of the measured time.
+Read next: `ledger/sealing/process.py`.
 """
 
 import tempfile
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from statistics import median
@@ -18,16 +19,18 @@ from api.bench.contest import Show, alternate, called_by, fresh_database, ratios
 from api.bench.goal import Goal, at_least, at_most
 from api.bench.references import our_call
 from ledger.database import Database, open_database
+from ledger.errors import LedgerError
 from ledger.recorder import PostgresRecorder, create_ledger
 from ledger.sealing.checkpoint import Checkpoint
 from ledger.sealing.folder import LogFolder
 from ledger.sealing.keys import LogKeys
-from ledger.sealing.sealer import Sealer
+from ledger.sealing.process import SealerProcess
 from ledger.settings import Settings
 
 SEALED, UNSEALED = "sealed as it grows", "not sealed"
 PACED_CALLERS, PACE = 8, 5_000
 LAG_SECONDS_MAX = 1.0
+SEALED_SECONDS_MAX = 120.0
 
 
 def run(settings: Settings, *, quick: bool, show: Show = print) -> list[Goal]:
@@ -45,37 +48,63 @@ class _Ledger:
 
     def __init__(self, database: Database, name: str, home: Path | None) -> None:
         self.recorder = PostgresRecorder(database, create_ledger(database, name, simulated=False))
-        self._sealer: Sealer | None = None
+        self._sealer: SealerProcess | None = None
         if home is not None:
             keys, self._folder = LogKeys(home / "keys", name), LogFolder(home / "log" / name)
             keys.ensure(f"localhost/bench/{name}", sealed_before=False)
-            self._sealer = Sealer(database, self.recorder.ledger_id, keys, self._folder)
+            self._sealer = SealerProcess.of(database, self.recorder.ledger_id, keys, self._folder)
 
     def rate(self, callers: int, size: int, seconds: float) -> float:
         """Events a second of so many callers, the sealer at work beside them."""
-        stopping = threading.Event()
         measure = partial(called_by, callers, seconds, partial(our_call, self.recorder, size))
         if self._sealer is None:
             return measure()
-        thread = threading.Thread(target=self._sealer.run, args=(stopping,))
-        thread.start()
-        try:
-            return measure()
-        finally:
-            stopping.set()
-            thread.join()
-            self._sealer.seal()
+        with self._at_work(self._sealer):
+            rate = measure()
+            self._wait_until_sealed()
+        return rate
 
     def lag(self, seconds: float) -> float:
         """The longest that a fact waited for its checkpoint, in seconds, at PACE facts a second."""
         assert self._sealer, "asked of the ledger that is sealed"
-        stopping, waited, due = threading.Event(), [], list[tuple[float, int]]()
-        threads = [threading.Thread(target=self._sealer.run, args=(stopping,))]
-        threads += [
+        stopping = threading.Event()
+        threads = [
             threading.Thread(target=self._pace, args=(stopping,)) for _ in range(PACED_CALLERS)
         ]
-        for thread in threads:
-            thread.start()
+        with self._at_work(self._sealer):
+            for thread in threads:
+                thread.start()
+            try:
+                return max(self._waited(seconds))
+            finally:
+                stopping.set()
+                for thread in threads:
+                    thread.join()
+
+    @contextmanager
+    def _at_work(self, sealer: SealerProcess) -> Iterator[None]:
+        """The sealer beside this process, which has taken the lead."""
+        stopping = threading.Event()
+        thread = threading.Thread(target=sealer.run, args=(stopping,))
+        thread.start()
+        try:
+            our_call(self.recorder)()
+            self._wait_until_sealed()
+            yield
+        finally:
+            stopping.set()
+            thread.join()
+
+    def _wait_until_sealed(self) -> None:
+        head, give_up_at = self.recorder.head().position, time.monotonic() + SEALED_SECONDS_MAX
+        while self._published() < head:
+            if time.monotonic() > give_up_at:
+                raise LedgerError("the sealer does not come to an end; see what it says above")
+            time.sleep(0.05)
+
+    def _waited(self, seconds: float) -> list[float]:
+        """How long the heads of each moment waited, in seconds."""
+        waited, due = [], list[tuple[float, int]]()
         give_up_at = time.monotonic() + seconds
         while time.monotonic() < give_up_at or due:
             now, published = time.monotonic(), self._published()
@@ -84,10 +113,7 @@ class _Ledger:
             if now < give_up_at:
                 due.append((now, self.recorder.head().position))
             time.sleep(0.01)
-        stopping.set()
-        for thread in threads:
-            thread.join()
-        return max(waited)
+        return waited
 
     def _published(self) -> int:
         note = self._folder.latest()

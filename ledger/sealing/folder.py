@@ -46,6 +46,9 @@ SYNCS_AT_ONCE: Final = 8
 SYNCS_ALONE_MAX: Final = 4
 """For so few files threads are not worth it."""
 
+# Its threads begin when they are first needed, and stay: a pass would make them anew.
+_SYNCING: Final = ThreadPoolExecutor(SYNCS_AT_ONCE, thread_name_prefix="sync")
+
 
 class State(msgspec.Struct, frozen=True):
     """What was sealed last: the size of the tree and its full subtrees, largest first."""
@@ -209,8 +212,7 @@ def _sync_all(handles: Sequence[int]) -> None:
         for handle in handles:
             os.fsync(handle)
         return
-    with ThreadPoolExecutor(SYNCS_AT_ONCE) as pool:
-        list(pool.map(os.fsync, handles))
+    list(_SYNCING.map(os.fsync, handles))
 
 
 def _sync(folder: Path) -> None:

@@ -88,6 +88,7 @@ class LogKeys:
     """
 
     def __init__(self, folder: Path, ledger: str) -> None:
+        self.ledger = ledger
         self.path = folder / f"log-{ledger}.key"
         self._lock = threading.Lock()
         self._read_from: tuple[int, ...] = ()

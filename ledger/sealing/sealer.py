@@ -45,8 +45,13 @@ from ledger.sealing.scrub import Scrub
 from ledger.sealing.session import SealerSession
 from ledger.sealing.tiles import TILE_WIDTH, TileId
 
-PASS_SECONDS: Final = 0.4
-"""From the beginning of a pass to the next one's: with its work a fact waits less than a second."""
+BEHIND_SECONDS: Final = 0.8
+"""How long a fact may wait: from one pass's look at the head to the end of the next.
+
+Each pass costs its files, whatever it seals: partial tiles, state, checkpoint, and all their
+predecessors deleted. So passes are as rare as the promised second allows, with some of it to spare
+for a disk that is slow for once.
+"""
 
 PASS_ROWS_MAX: Final = 65_536
 """Rows a pass: a sealer far behind signs as it goes."""
@@ -127,9 +132,11 @@ def _follow(lead: "Lead", stopping: threading.Event) -> None:
     while not stopping.is_set():
         began = time.monotonic()
         behind = lead.advance()
+        worked = time.monotonic() - began
         if not behind:
             lead.scrub(SCRUBBED_IDLE if lead.idle else 1)
-            stopping.wait(max(0.0, began + PASS_SECONDS - time.monotonic()))
+            # The next pass works for as long as this one, and is to be done in time.
+            stopping.wait(max(0.0, began + BEHIND_SECONDS - worked - time.monotonic()))
 
 
 class Lead:

@@ -116,7 +116,7 @@ class SealerSession:
 
     def __init__(self, database: Database, ledger_id: int) -> None:
         self._ledger_id = ledger_id
-        self._connection = database.connect(Role.SEALER)
+        self._connection = database.connect(Role.SEALER, impatient=True)
         self.rows = LeafRows(self._connection, ledger_id)
         try:
             self._connection.execute(SETTINGS)

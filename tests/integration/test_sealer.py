@@ -122,7 +122,7 @@ def test_readers_find_all_that_a_checkpoint_covers(sealed: Sealed) -> None:
     """While the log grows, whoever fetches the newest checkpoint can compute its root at once."""
     seen: dict[int, Checkpoint] = {}
     with in_thread(sealed.another().run), in_thread(lambda stop: _append_until(stop, sealed)):
-        give_up_at = time.monotonic() + 4
+        give_up_at = time.monotonic() + 7
         while time.monotonic() < give_up_at:
             if sealed.folder.latest() is not None:
                 checkpoint = sealed.published()
