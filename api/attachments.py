@@ -176,6 +176,7 @@ def _kept(
     permission=Permission.SEE_ATTACHMENTS,
     summary="Fetch a file that a visible fact names",
     json=False,
+    judged=False,
     sync_to_thread=True,
     operation_class=_Fetching,
 )

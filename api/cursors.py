@@ -22,11 +22,15 @@ _BAD: Final = "is not a cursor of this question; begin again without one"
 
 
 class Cursor(msgspec.Struct, frozen=True, array_like=True):
-    """Where a page ended: the position that it was read at, its instant, and its last key."""
+    """Where a page ended: the moment that it was read at, its last key, and whether it is settled.
+
+    A following page says of its moment what the first one said, whatever was recorded since.
+    """
 
     position: int
     instant: str
     after: tuple[str | int, ...]
+    settled: bool
 
 
 class Cursors:

@@ -125,29 +125,24 @@ def list_events(  # noqa: PLR0913, PLR0917  (one parameter a filter, given by na
     """Facts that match every filter given; repeated values of one filter are alternatives."""
     asked = _Filter(subject, kind, since, before, order, limit)
     _require_visible(visit, asked)
-    with visit.standing(view) as standpoint:
-        answer = page_of(visit, standpoint, asked, cursor)
-        response = visit.answer(msgspec.json.encode(answer), standpoint.as_of)
-        visit.link_next(response, answer.next)
-    response.media_type = "application/json"
+    question = visit.address + msgspec.json.encode(asked).decode()
+    went = visit.cursor(cursor, question)
+    with visit.standing_as_before(view, went) as here:
+        answer = _page(visit, here.as_of, asked, went, question)
+    response = visit.link_next(visit.answer(answer, here.as_of), answer.next)
     return cast("Response[EventsAnswer]", response)
 
 
-def page_of(
-    visit: Visit, standpoint: Standpoint, asked: _Filter, cursor: str | None
+def _page(
+    visit: Visit, as_of: AsOf, asked: _Filter, went: Cursor | None, question: str
 ) -> _EventsBytes:
-    """The page that a cursor leads to, or the first."""
-    question = visit.address + msgspec.json.encode(asked).decode()
-    until, instant = standpoint.as_of.position, standpoint.as_of.instant.isoformat()
-    after = 0
+    """The page beyond the one that a cursor remembers, or the first."""
+    after, until = 0, as_of.position
     backwards = asked.order == "newest"
-    if cursor is not None:
-        went = visit.opened.cursors.read(cursor, question)
-        until, instant, last = went.position, went.instant, int(went.after[0])
-        until, after = (last - 1, 0) if backwards else (until, last)
-        top = went.position
-    else:
-        top = until
+    if went is not None and backwards:
+        until = int(went.after[0]) - 1
+    elif went is not None:
+        after = int(went.after[0])
     recorder = visit.opened.recorder
     if asked.since is not None:
         after = max(after, recorder.position_at(_zoned("since", asked.since))[0])
@@ -158,13 +153,12 @@ def page_of(
         found = recorder.read(
             _items(asked), after=after, until=until, limit=asked.limit + 1, backwards=backwards
         ).events
-    more = len(found) > asked.limit
     shown = found[: asked.limit]
-    following = None
-    if more:
-        following = visit.opened.cursors.make(Cursor(top, instant, (shown[-1].position,)), question)
+    last = shown[-1].position if len(found) > asked.limit else None
     return _EventsBytes(
-        tuple(_EventBytes.of(visit, one) for one in shown), standpoint.as_of, following
+        tuple(_EventBytes.of(visit, one) for one in shown),
+        as_of,
+        visit.following(as_of, last, question),
     )
 
 
@@ -206,8 +200,7 @@ def show_event(
     """The fact at a position, or with an id; `as_of` hides what was not yet known."""
     with visit.standing(view) as standpoint:
         stored = read_event(visit, standpoint, event)
-        answer = visit.answer(msgspec.json.encode(_EventBytes.of(visit, stored)), standpoint.as_of)
-    answer.media_type = "application/json"
+        answer = visit.answer(_EventBytes.of(visit, stored), standpoint.as_of)
     return cast("Response[EventAnswer]", answer)
 
 

@@ -132,13 +132,18 @@ class _Answer:
     def _conditional(
         self, start: dict[str, Any], headers: MutableScopeHeaders, message: dict[str, Any]
     ) -> dict[str, Any]:
-        """An ETag over a whole body; 304 when the caller has the same one."""
+        """An ETag over a whole body; 304 when the caller has the same one.
+
+        An answer's own hash says more than its bytes: what differs in the instant that it was
+        asked at, and in nothing else, has not changed. The headers of a 304 say the new instant.
+        """
         body = message.get("body", b"")
         if message.get("more_body") or len(body) > ETAG_BYTES_MAX:
             return message
         if "no-store" in headers.get("cache-control", ""):
             return message
-        tag = f'W/"{hashlib.sha256(body).hexdigest()[:32]}"'
+        content = headers.get("ledger-hash") or hashlib.sha256(body).hexdigest()
+        tag = f'W/"{content[:32]}"'
         headers["etag"] = tag
         asked = dict(self._scope["headers"]).get(b"if-none-match", b"").decode("latin-1")
         if tag not in [one.strip() for one in asked.split(",")]:

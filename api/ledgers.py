@@ -27,15 +27,16 @@ from ledger.events.duties import FormField
 from ledger.identifiers import new_fact_id
 from ledger.log import Log
 from ledger.recorder import LedgerInfo, PostgresRecorder, find_ledger
-from ledger.sealed import Mark, PersonalKeys, SealedStore
+from ledger.sealed import PersonalKeys, SealedStore
 from ledger.sealing.folder import log_folder
 from ledger.sealing.guard import open_recorder
 from ledger.sealing.keys import LogKeys, ReceiptsKey, origin_of
 from ledger.settings import Settings
 from ledger.uploads import Uploads
 from ledger.vocabulary import Actor, Via
+from projections.names import person_names
 from projections.positions import Progress
-from projections.standpoint import Questions
+from projections.standpoint import Questions, Standpoint
 
 SECRET_BYTES: Final = 32
 LEDGERS_MAX: Final = 64
@@ -92,18 +93,9 @@ class OpenLedger:
         self.questions = Questions(database, self.recorder, info, self.clock.now)
         self.progress = Progress(database, info.ledger_id)
 
-    def names_of(self, persons: Iterable[str]) -> dict[str, str | None]:
-        """The names of the persons that have one; None for those who were erased."""
-        with self.questions.at(None) as standpoint:
-            rows = standpoint.background.rows["person"]
-            known = [rows[one] for one in dict.fromkeys(persons) if one in rows]
-        named = [(row.person, row.registered[-1].name) for row in known if row.registered]
-        revealed = self.sealed.reveal([(name.person, name.commitment) for _, name in named])
-        return {
-            person: None if words is Mark.ERASED else str(words)
-            for (person, _), words in zip(named, revealed, strict=True)
-            if words is not Mark.MISSING
-        }
+    def names_of(self, here: Standpoint, persons: Iterable[str]) -> dict[str, str | None]:
+        """The names that persons had as known there; None for those who were erased since."""
+        return person_names(here.background, self.sealed, persons)
 
     def _context_of_start(self) -> Context:
         actor = Actor(via=Via.OPERATOR, system="start")

@@ -18,7 +18,6 @@ from ledger.vocabulary import DutyRef, ObligationId, UnitRef
 from projections.failures import PAGE_MAX, Failures, who_failed
 from projections.judging import Judged, judge
 from projections.matrix import Matrix, matrix
-from projections.names import with_person_names
 from projections.obligations import OBLIGATION
 from projections.spans import obligations_of
 from projections.standpoint import AsOf, Standpoint
@@ -75,9 +74,9 @@ def list_failures(  # noqa: PLR0913, PLR0917  (one parameter a filter, given by 
             limit=limit,
             after=ObligationId(str(went.after[0])) if went else None,
         )
+        fields = {name: getattr(found, name) for name in Failures.__struct_fields__}
+        fields["names"] = visit.named(here, found.names)
     following = visit.following(found.as_of, found.next, question)
-    fields = {name: getattr(found, name) for name in Failures.__struct_fields__}
-    fields["names"] = with_person_names(found.names, visit.names(found.names.persons))
     answer = FailuresAnswer(**fields, next_cursor=following)
     return visit.link_next(visit.answer(answer, found.as_of, personal=True), following)
 
@@ -231,16 +230,14 @@ def show_status(
     visit.require("unit", unit)
     with visit.standing(view) as here:
         found = status(here, UnitRef(unit))
-    names = with_person_names(found.names, visit.names(found.names.persons))
-    found = msgspec.structs.replace(found, names=names)
+        found = msgspec.structs.replace(found, names=visit.named(here, found.names))
     return visit.answer(found, found.as_of, personal=True)
 
 
 def named_trace(visit: Visit, here: Standpoint, obligation: str) -> Trace:
     """The trace with the names of persons, where the caller may see them."""
     found = trace(here, ObligationId(obligation))
-    names = with_person_names(found.names, visit.names(found.names.persons))
-    return msgspec.structs.replace(found, names=names)
+    return msgspec.structs.replace(found, names=visit.named(here, found.names))
 
 
 def _row(here: Standpoint, obligation: str) -> Obligation:

@@ -20,14 +20,18 @@ from api.writing import KEY_CHARACTERS_MAX, KEY_CHARACTERS_MIN
 
 DESCRIPTION: Final = """
 Who owed which report, when it was due, who held the post, what relief was given, and what was
-known when. Every read takes `as_of` and says in `Ledger-Position` and `Ledger-As-Of` what it
-answers for; every write takes an `Idempotency-Key` and answers receipts.
+known when. Every read takes `as_of` and says in `as_of`, and in `Ledger-Position`, `Ledger-As-Of`
+and `Ledger-Hash`, what it answers for and can be cited by; every write takes an `Idempotency-Key`
+and answers receipts.
 """
 
 _READ_REFUSALS: Final = ("400", "401", "403", "404", "406", "422", "503")
 _WRITE_REFUSALS: Final = (*_READ_REFUSALS, "409", "413", "415")
 _PROBLEM_REFERENCE: Final = "#/components/schemas/Problem"
 _REFUSED: Final = {"$ref": "#/components/responses/Refused"}
+JUDGED: Final = ("Ledger-Position", "Ledger-As-Of", "Ledger-Hash")
+"""The headers of an answer that is as of a moment."""
+
 _HEADERS: Final[dict[str, dict[str, Any]]] = {
     "Ledger-Position": {
         "description": "The answer knows the facts up to this position",
@@ -36,6 +40,11 @@ _HEADERS: Final[dict[str, dict[str, Any]]] = {
     "Ledger-As-Of": {
         "description": "The answer judges as the clock stood at this instant",
         "schema": {"type": "string", "format": "date-time"},
+    },
+    "Ledger-Hash": {
+        "description": "The SHA-256 of the answer as compact JSON without `as_of`, `next` and "
+        "`next_cursor`: the same whenever it is asked for again",
+        "schema": {"type": "string", "pattern": "^[0-9a-f]{64}$"},
     },
     "Location": {"description": "The fact's own address", "schema": {"type": "string"}},
 }
@@ -124,8 +133,12 @@ def amended(schema: dict[str, Any], opts: dict[tuple[str, str], dict[str, Any]])
     for path, item in schema["paths"].items():
         for method, operation in item.items():
             if isinstance(operation, dict) and "responses" in operation:
-                _amend_operation(operation, method, opts.get((path, method), {}))
+                opt = opts.get((path, method), {})
+                _amend_operation(operation, method, opt)
                 _close_bodies(operation, schemas)
+                if method == "get" and _said_by("200", opt) == JUDGED:
+                    _say_as_of(operation, schemas)
+    schemas["AsOf"]["required"] = sorted(schemas["AsOf"]["properties"])
     return schema
 
 
@@ -160,7 +173,20 @@ def _said_by(code: str, opt: dict[str, Any]) -> tuple[str, ...]:
     if code == "201":
         return ("Location", "Ledger-Position")
     # A proof says what stands in the log; nothing in it depends on the hour.
-    return ("Ledger-Position", "Ledger-As-Of") if opt.get("judged", True) else ("Ledger-Position",)
+    return JUDGED if opt.get("judged", True) else ("Ledger-Position",)
+
+
+def _say_as_of(operation: dict[str, Any], schemas: dict[str, Any]) -> None:
+    """The door puts `as_of` on every answer, on those too whose content is a dossier."""
+    content = operation["responses"]["200"]["content"]["application/json"]
+    name = str(content["schema"]["$ref"]).removeprefix("#/components/schemas/")
+    if "as_of" not in schemas[name]["properties"]:
+        as_of = {
+            "type": "object",
+            "required": ["as_of"],
+            "properties": {"as_of": {"$ref": "#/components/schemas/AsOf"}},
+        }
+        content["schema"] = {"allOf": [content["schema"], as_of]}
 
 
 def _close_bodies(operation: dict[str, Any], schemas: dict[str, Any]) -> None:

@@ -18,7 +18,6 @@ from ledger.decisions.dated import Dated
 from ledger.errors import Invalid
 from ledger.model.organisation import Post, Unit
 from ledger.vocabulary import UnitRef
-from projections.names import with_person_names
 from projections.spans import require
 from projections.structure import DEPTH_MAX, On, Structure, organisation_on
 
@@ -251,8 +250,7 @@ def show_organisation(  # noqa: PLR0913, PLR0917  (one parameter a filter, given
     top = None if within is None else UnitRef(within)
     with visit.standing(view) as here:
         found = organisation_on(here, parse_on(on), unit=top, depth=depth, ended=ended)
-    names = with_person_names(found.names, visit.names(found.names.persons))
-    found = msgspec.structs.replace(found, names=names)
+        found = msgspec.structs.replace(found, names=visit.named(here, found.names))
     return visit.answer(found, found.as_of, personal=True)
 
 

@@ -79,8 +79,7 @@ def show_timeline(  # noqa: PLR0913, PLR0917  (one parameter a filter, given by 
     answer = _TimelineBytes(
         as_of=found.as_of, subject=subject, events=found.events, next_cursor=following
     )
-    response = visit.answer(msgspec.json.encode(answer), found.as_of)
-    response.media_type = "application/json"
+    response = visit.answer(answer, found.as_of)
     return cast("Response[TimelineAnswer]", visit.link_next(response, following))
 
 

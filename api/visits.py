@@ -6,18 +6,19 @@ on the way out to those who may see them, and puts on every answer what it is as
 """
 
 import threading
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from datetime import UTC, date, datetime
-from typing import Annotated, Any, Final, TypeVar
+from datetime import date, datetime
+from typing import Annotated, Any, Final, TypeVar, cast
 from urllib.parse import parse_qsl, urlencode
 
 import msgspec
-from litestar import Request, Response
+from litestar import MediaType, Request, Response
 from litestar.params import QueryParameter
 from msgspec.structs import replace
 
 from api.auth import Caller, Permission
+from api.citable import cite, instant_text
 from api.cursors import Cursor
 from api.ledgers import OpenLedger
 from api.problems import NotYetThere
@@ -27,6 +28,7 @@ from ledger.entry import Context
 from ledger.errors import Invalid, ViewBehind
 from ledger.identifiers import new_fact_id
 from ledger.vocabulary import Moment, Sealed
+from projections.names import Names, with_person_names
 from projections.spans import Span, parse_span
 from projections.standpoint import Asked, AsOf, Standpoint, parse_as_of
 
@@ -53,8 +55,9 @@ AsOfParameter = Annotated[
     str | None,
     QueryParameter(
         max_length=64,
-        description="What the ledger knew then: a position (`184233`) or an RFC 3339 time with "
-        "its offset (`2026-04-01T18:00:00+08:00`); absent: now",
+        description="What the ledger knew then: a position (`184233`), an RFC 3339 time with "
+        "its offset (`2026-04-01T18:00:00+08:00`), or both joined by `@`: known at the position, "
+        "judged at the time; absent: now",
     ),
 ]
 MinPositionParameter = Annotated[
@@ -128,7 +131,7 @@ class Visit:
         """The cursor of the page that begins beyond `last`; None where none does."""
         if last is None:
             return None
-        place = Cursor(as_of.position, as_of.instant.isoformat(), (last,))
+        place = Cursor(as_of.position, as_of.instant.isoformat(), (last,), as_of.settled)
         return self.opened.cursors.make(place, question)
 
     def link_next(self, response: Response[Answer], cursor: str | None) -> Response[Answer]:
@@ -158,7 +161,7 @@ class Visit:
                 yield standpoint
             return
         moment = Moment(cursor.position, datetime.fromisoformat(cursor.instant))
-        with self.opened.questions.at(moment) as standpoint:
+        with self.opened.questions.resume(moment, settled=cursor.settled) as standpoint:
             yield standpoint
 
     @contextmanager
@@ -227,16 +230,18 @@ class Visit:
         named = self.opened.uploads.named(evidence, self.caller.actor())
         return replace(command, evidence=named)
 
-    def names(self, persons: Iterable[str | None]) -> dict[str, str | None]:
-        """The names of persons, None for the erased, for callers who may see names."""
-        wanted = {one for one in persons if one}
-        if not wanted or not self.sees_names:
-            return {}
-        return self.opened.names_of(wanted)
+    def named(self, here: Standpoint, names: Names) -> Names:
+        """The same with the names that persons had there, for callers who may see names."""
+        if not names.persons or not self.sees_names:
+            return names
+        return with_person_names(names, self.opened.names_of(here, names.persons))
 
     def answer(self, content: Answer, as_of: AsOf, *, personal: bool = False) -> Response[Answer]:
-        """An answer that says what it is as of."""
-        return Response(content, headers=moment_headers(as_of, personal=personal))
+        """An answer that says what it is as of and what it is cited by; `content` may be JSON."""
+        sent = cite(content, as_of)
+        headers = moment_headers(sent.as_of, personal=personal)
+        response = Response(sent.body, headers=headers, media_type=MediaType.JSON)
+        return cast("Response[Answer]", response)
 
     def _wait_for(self, position: int) -> None:
         if not _waiting.acquire(blocking=False):
@@ -250,9 +255,10 @@ class Visit:
 
 
 def moment_headers(as_of: AsOf, *, personal: bool) -> dict[str, str]:
-    """What every read says: the position that it knew, and the instant that it judged at."""
-    return {
+    """What every read says: position, instant judged at, and the hash of an answer that has one."""
+    headers = {
         "ledger-position": str(as_of.position),
-        "ledger-as-of": f"{as_of.instant.astimezone(UTC):%Y-%m-%dT%H:%M:%S.%fZ}",
+        "ledger-as-of": instant_text(as_of.instant),
         "cache-control": "no-store" if personal else "private, no-cache",
     }
+    return headers | {"ledger-hash": as_of.hash} if as_of.hash else headers

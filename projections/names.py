@@ -11,6 +11,7 @@ import msgspec
 from msgspec.structs import replace
 
 from ledger.attribution import Attribution
+from ledger.sealed import Mark, SealedStore
 from ledger.vocabulary import Level, UnitRef
 from projections.background import Background
 
@@ -128,6 +129,24 @@ def _posts(background: Background, posts: Iterable[str]) -> dict[str, PostLabel]
         post: PostLabel(row.title_zh, row.title_en, row.unit, row.role)
         for post in posts
         if (row := rows.get(post)) is not None
+    }
+
+
+def person_names(
+    background: Background, sealed: SealedStore, persons: Iterable[str]
+) -> dict[str, str | None]:
+    """The names that persons had as the background knows them; None for those erased since.
+
+    Whoever had no name yet is left out, and so is a name that the sealed store has lost.
+    """
+    rows = background.rows["person"]
+    known = [rows[one] for one in dict.fromkeys(persons) if one in rows]
+    named = [(row.person, row.registered[-1].name) for row in known if row.registered]
+    words = sealed.reveal([(name.person, name.commitment) for _, name in named])
+    return {
+        person: None if word is Mark.ERASED else str(word)
+        for (person, _), word in zip(named, words, strict=True)
+        if word is not Mark.MISSING
     }
 
 

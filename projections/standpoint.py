@@ -26,8 +26,8 @@ from projections.background import Background, Backgrounds
 from projections.positions import standings
 from projections.time_travel import Reader
 
-Asked: TypeAlias = int | datetime | None
-"""As of a position, as of a time, or now."""
+Asked: TypeAlias = int | datetime | Moment | None
+"""As of a position, as of a time, as of both, or now."""
 
 
 class AsOf(msgspec.Struct, frozen=True, kw_only=True):
@@ -48,22 +48,33 @@ class AsOf(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def parse_as_of(text: str | None) -> Asked:
-    """`184233` (a position) or an RFC 3339 time with its offset; None or empty: now."""
+    """A position (`184233`), an RFC 3339 time with its offset, or both; None or empty: now.
+
+    Both (`184233@2026-04-01T10:00:00Z`) is how an answer is asked for again that was judged at an
+    instant of its own: what was known at the position, as the clock stood at the time.
+    """
     if not text:
         return None
-    if text.isascii() and text.isdigit():
-        return int(text)
-    try:
-        instant = datetime.fromisoformat(text)
-    except ValueError:
-        instant = None
-    if instant is None or instant.tzinfo is None:
+    place, both, time = text.partition("@")
+    position = int(place) if place.isascii() and place.isdigit() else None
+    if position is not None and not both:
+        return position
+    instant = _instant(time if both else place)
+    if instant is None or (both and position is None):
         raise Invalid.field(
             "as_of",
             f"{text!r} is neither a position (184233) nor a time with its offset "
-            "(2026-04-01T18:00:00+08:00)",
+            "(2026-04-01T18:00:00+08:00), nor both joined by @",
         )
-    return instant.astimezone(UTC)
+    return instant if position is None else Moment(position, instant)
+
+
+def _instant(text: str) -> datetime | None:
+    try:
+        found = datetime.fromisoformat(text)
+        return found.astimezone(UTC) if found.tzinfo else None
+    except (ValueError, OverflowError):
+        return None
 
 
 class Standpoint:
@@ -110,17 +121,33 @@ class Questions:
         self.backgrounds = Backgrounds()
 
     @contextmanager
-    def at(self, asked: Asked | Moment = None) -> Iterator[Standpoint]:
-        """The standpoint at a position, at a time, at a whole Moment, or now.
+    def at(self, asked: Asked = None) -> Iterator[Standpoint]:
+        """The standpoint at a position, at a time, at both, or now.
 
         `Invalid` for what has not come yet; `ViewBehind` while the views are not there.
         """
         with self.database.pooled(Role.READER) as connection:
             yield self.stand(connection, asked)
 
-    def stand(self, connection: psycopg.Connection, asked: Asked | Moment = None) -> Standpoint:
-        """The same on a connection of the caller's."""
+    @contextmanager
+    def resume(self, moment: Moment, *, settled: bool) -> Iterator[Standpoint]:
+        """The standpoint that a page before stood at, as its cursor remembers it."""
+        with self.database.pooled(Role.READER) as connection:
+            yield self._stand(connection, moment.position, moment.instant, settled=settled)
+
+    def stand(self, connection: psycopg.Connection, asked: Asked = None) -> Standpoint:
+        """The same as `at` on a connection of the caller's."""
         position, instant, settled = self._resolve(asked)
+        return self._stand(connection, position, instant, settled=settled)
+
+    def _stand(
+        self,
+        connection: psycopg.Connection,
+        position: int | None,
+        instant: datetime,
+        *,
+        settled: bool,
+    ) -> Standpoint:
         reader = Reader(connection, self.ledger_id, position)
         serving = [one for one in standings(connection, self.ledger_id) if one.serving]
         as_of = AsOf(
@@ -132,8 +159,8 @@ class Questions:
         )
         return Standpoint(as_of, connection, reader, self)
 
-    def resolve(self, asked: int | datetime) -> tuple[int, datetime]:
-        """The position and the instant that a position or a time means."""
+    def resolve(self, asked: int | datetime | Moment) -> tuple[int, datetime]:
+        """The position and the instant that a position, a time, or both mean."""
         position, instant, _ = self._resolve(asked)
         assert position is not None, "only now has no position of its own"
         return position, instant
@@ -143,18 +170,26 @@ class Questions:
         (stored,) = self.recorder.read(after=position - 1, until=position, limit=1).events
         return decode(stored.entry)
 
-    def _resolve(self, asked: Asked | Moment) -> tuple[int | None, datetime, bool]:
+    def _resolve(self, asked: Asked) -> tuple[int | None, datetime, bool]:
         if asked is None:
             return None, self.now(), False
-        if isinstance(asked, Moment):
-            return asked.position, asked.instant, False
         if isinstance(asked, datetime):
-            if asked > self.now():
-                raise Invalid.field("as_of", f"{asked.isoformat()} has not come yet")
+            self._require_come(asked)
             position, settled = self.recorder.position_at(asked)
             return position, asked, settled
-        if asked > (head := self.recorder.head().position):
-            raise Invalid.field("as_of", f"the ledger ends at position {head}, before {asked}")
+        if isinstance(asked, Moment):
+            self._require_come(asked.instant)
+            self._require_recorded(asked.position)
+            return asked.position, asked.instant, True
+        self._require_recorded(asked)
         if asked == 0:
             return 0, datetime.min.replace(tzinfo=UTC), True
         return asked, self.event_at(asked).recorded_at, True
+
+    def _require_come(self, instant: datetime) -> None:
+        if instant > self.now():
+            raise Invalid.field("as_of", f"{instant.isoformat()} has not come yet")
+
+    def _require_recorded(self, position: int) -> None:
+        if position > (head := self.recorder.head().position):
+            raise Invalid.field("as_of", f"the ledger ends at position {head}, before {position}")

@@ -16,6 +16,7 @@ from api.commands.printing import LOCAL_ZONE
 from ledger.vocabulary import DutyRef, ObligationId, UnitRef
 
 if TYPE_CHECKING:
+    from api.citable import Answer
     from api.commands.opening import Opened
     from projections.names import Names
     from projections.standpoint import Standpoint
@@ -69,12 +70,7 @@ def who_failed(  # noqa: PLR0913  (one parameter an option)
         span = spans.parse_span(period or _last_month(here.moment.instant))
         found = failures.who_failed(here, span, unit=_unit(unit), duty=_duty(duty), limit=limit)
         found = replace(found, names=_with_persons(ledger, here, found.names))
-    if as_json:
-        printing.print_json(found)
-        return
-    from api.commands import telling  # noqa: PLC0415  (a fast start)
-
-    telling.tell_failures(found, language)
+    _print(found, language, as_json=as_json)
 
 
 @click.command()
@@ -92,12 +88,7 @@ def trace(
     with _standing(environ, as_of) as (ledger, here):
         found = tracing.trace(here, ObligationId(obligation))
         found = replace(found, names=_with_persons(ledger, here, found.names))
-    if as_json:
-        printing.print_json(found)
-        return
-    from api.commands import telling  # noqa: PLC0415  (a fast start)
-
-    telling.tell_trace(found, language)
+    _print(found, language, as_json=as_json)
 
 
 @click.command()
@@ -138,12 +129,7 @@ def matrix(  # noqa: PLR0913  (one parameter an option)
             then=parse_as_of(then),
             limit=limit,
         )
-    if as_json:
-        printing.print_json(found)
-        return
-    from api.commands import telling  # noqa: PLC0415  (a fast start)
-
-    telling.tell_matrix(found, language)
+    _print(found, language, as_json=as_json)
 
 
 @click.command()
@@ -161,12 +147,7 @@ def status(
     with _standing(environ, as_of) as (ledger, here):
         found = standing.status(here, UnitRef(unit))
         found = replace(found, names=_with_persons(ledger, here, found.names))
-    if as_json:
-        printing.print_json(found)
-        return
-    from api.commands import telling  # noqa: PLC0415  (a fast start)
-
-    telling.tell_status(found, language)
+    _print(found, language, as_json=as_json)
 
 
 @click.command()
@@ -201,12 +182,7 @@ def org(  # noqa: PLR0913  (one parameter an option)
     with _standing(environ, as_of) as (ledger, here):
         found = organisation_on(here, _day(on), unit=_unit(unit), depth=depth, ended=ended)
         found = replace(found, names=_with_persons(ledger, here, found.names))
-    if as_json:
-        printing.print_json(found)
-        return
-    from api.commands import telling  # noqa: PLC0415  (a fast start)
-
-    telling.tell_structure(found, language)
+    _print(found, language, as_json=as_json)
 
 
 @click.command()
@@ -243,12 +219,7 @@ def timeline(  # noqa: PLR0913  (one parameter an option)
             backwards=backwards,
         )
         found = facts.with_erased(found, ledger.sealed.erased_in)
-    if as_json:
-        printing.print_json(found)
-        return
-    from api.commands import telling  # noqa: PLC0415  (a fast start)
-
-    telling.tell_timeline(found)
+    _print(found, "zh", as_json=as_json)
 
 
 @contextmanager
@@ -262,6 +233,12 @@ def _standing(environ: dict[str, str], as_of: str | None) -> "Iterator[tuple[Ope
         ledger.bring_views_up()
         with ledger.questions.at(asked) as here:
             yield ledger, here
+
+
+def _print(found: "Answer", language: str, *, as_json: bool) -> None:
+    from api.commands.telling import tell  # noqa: PLC0415  (a fast start)
+
+    printing.print_answer(found, lambda one: tell(one, language), as_json=as_json)
 
 
 def _with_persons(ledger: "Opened", here: "Standpoint", names: "Names") -> "Names":

@@ -14,10 +14,11 @@ from ledger.errors import NotFound, ProjectorLeading
 from ledger.identifiers import new_fact_id
 from ledger.log import Log
 from ledger.recorder import LedgerInfo, find_ledger
-from ledger.sealed import Mark, PersonalKeys, SealedStore
+from ledger.sealed import PersonalKeys, SealedStore
 from ledger.sealing.guard import open_recorder
 from ledger.settings import Settings, load
 from ledger.vocabulary import Actor, Via
+from projections.names import person_names
 from projections.positions import Progress, standings
 from projections.runner import Runner
 from projections.standpoint import Questions, Standpoint
@@ -90,17 +91,8 @@ class Opened:
         return min((serving.get(view.name, -1) for view in VIEWS), default=-1)
 
     def names_of(self, here: Standpoint, persons: Iterable[str]) -> dict[str, str | None]:
-        """The names of persons as the ledger knows them there; None for the erased."""
-        rows = here.background.rows["person"]
-        known = [rows[one] for one in persons if one in rows and rows[one].registered]
-        names = [row.registered[-1].name for row in known]
-        words = self.sealed.reveal([(one.person, one.commitment) for one in names])
-        found = zip(known, words, strict=True)
-        return {
-            row.person: None if word is Mark.ERASED else str(word)
-            for row, word in found
-            if word is not Mark.MISSING
-        }
+        """The names that persons had as known there; None for those who were erased since."""
+        return person_names(here.background, self.sealed, persons)
 
 
 @contextmanager

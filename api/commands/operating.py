@@ -89,7 +89,7 @@ def _instant(text: str | None) -> datetime | None:
     from projections.standpoint import parse_as_of  # noqa: PLC0415  (a fast start)
 
     found = parse_as_of(text)
-    if isinstance(found, int):
+    if found is not None and not isinstance(found, datetime):
         raise click.BadParameter("write a time: 2026-04-01T18:00:00+08:00", param_hint="--until")
     return found
 

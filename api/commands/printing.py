@@ -1,12 +1,18 @@
 """What commands print: tables for people, JSON for programs."""
 
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 from zoneinfo import ZoneInfo
 
 import msgspec
+
+if TYPE_CHECKING:
+    from api.citable import Answer
+    from projections.standpoint import AsOf
+
+A = TypeVar("A", bound="Answer")
 
 LOCAL_ZONE: Final = ZoneInfo("Asia/Shanghai")
 PIPE_WIDTH: Final = 200
@@ -18,6 +24,31 @@ def print_json(answer: object) -> None:
     document = msgspec.json.format(msgspec.json.encode(answer), indent=2)
     sys.stdout.buffer.write(document + b"\n")
     sys.stdout.buffer.flush()
+
+
+def print_answer(found: A, tell: Callable[[A], None], *, as_json: bool) -> None:
+    """An answer with the hash that it is cited by: as JSON, or told, and then cited in one line."""
+    from api.citable import cited  # noqa: PLC0415  (a fast start)
+
+    hashed = cited(found)
+    if as_json:
+        print_json(hashed)
+        return
+    tell(hashed)
+    # Never broken into lines: what is cited is copied whole.
+    console().print(f"[dim]{citation(hashed.as_of)}[/dim]", highlight=False, soft_wrap=True)
+
+
+def citation(as_of: "AsOf") -> str:
+    """What an answer is cited by: ledger, moment, state, versions of the views, hash."""
+    from api.citable import moment_text  # noqa: PLC0415  (a fast start)
+
+    state = "settled" if as_of.settled else "not settled: later facts may still join"
+    views = ", ".join(f"{name} {version}" for name, version in sorted(as_of.views.items()))
+    return (
+        f"as of position {as_of.position:,} of ledger {as_of.ledger}, {local(as_of.instant)} "
+        f"({state}); --as-of {moment_text(as_of)}; views: {views}; sha256 {as_of.hash}"
+    )
 
 
 def print_table(

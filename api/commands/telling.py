@@ -1,6 +1,7 @@
 """Answers told to people at a terminal: tables, and a trace as a story."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from typing import Any, Final
 
 from api.commands.printing import escape, local, print_table, print_text
 from api.commands.words import MARKS, duty_name, person_name, post_name, unit_name, word, words
@@ -9,7 +10,6 @@ from projections.failures import Failure, Failures
 from projections.matrix import Cell, Matrix
 from projections.measures import Measure, Ratio
 from projections.names import Names
-from projections.standpoint import AsOf
 from projections.status import Status
 from projections.structure import PostStanding, Structure
 from projections.timeline import Timeline
@@ -27,7 +27,6 @@ def tell_failures(found: Failures, language: str) -> None:
     if found.next is not None:
         print_text(f"{len(found.failures)} of {found.total} shown; --limit shows more")
     print_text(_figures(found.measure))
-    print_text(_as_of(found.as_of))
 
 
 def _failure(one: Failure, names: Names, language: str) -> tuple[object, ...]:
@@ -95,7 +94,6 @@ def tell_trace(found: Trace, language: str) -> None:
         ),
         title="Events",
     )
-    print_text(_as_of(found.as_of))
 
 
 def _tell_outcome(found: Trace, language: str) -> None:
@@ -149,7 +147,6 @@ def tell_matrix(found: Matrix, language: str) -> None:
     print_text("now:  " + _figures(found.total.now))
     print_text("then: " + _figures(found.total.then))
     print_text("✓ on time  L late  ✕ missed  · pending  E exempt  - not expected  then→now")
-    print_text(_as_of(found.as_of))
 
 
 def _cell(cell: Cell | None) -> str:
@@ -181,7 +178,6 @@ def tell_status(found: Status, language: str) -> None:
         title="Overdue and open",
     )
     print_text(f"since {found.since}: {_figures(found.measure)}")
-    print_text(_as_of(found.as_of))
 
 
 def _post(post: PostStanding, names: Names, language: str) -> str:
@@ -207,10 +203,9 @@ def tell_structure(found: Structure, language: str) -> None:
         ),
         title=f"The organisation on {local(found.on)}",
     )
-    print_text(_as_of(found.as_of))
 
 
-def tell_timeline(found: Timeline) -> None:
+def tell_timeline(found: Timeline, _language: str) -> None:
     """One line a fact."""
     print_table(
         ("position", "type", "received", "in force from", "actor", "leaf hash", "erased by"),
@@ -230,7 +225,6 @@ def tell_timeline(found: Timeline) -> None:
     )
     if found.next is not None:
         print_text(f"more: --beyond {found.next}")
-    print_text(_as_of(found.as_of))
 
 
 def _figures(figures: Measure) -> str:
@@ -252,6 +246,17 @@ def _ratio(ratio: Ratio) -> str:
     return f"{ratio.numerator}/{ratio.denominator}"
 
 
-def _as_of(as_of: AsOf) -> str:
-    state = "settled" if as_of.settled else "not settled: later facts may still join"
-    return f"[dim]as of position {as_of.position:,}, {local(as_of.instant)} ({state})[/dim]"
+TELLERS: Final[dict[type, Callable[[Any, str], None]]] = {
+    Failures: tell_failures,
+    Matrix: tell_matrix,
+    Status: tell_status,
+    Structure: tell_structure,
+    Timeline: tell_timeline,
+    Trace: tell_trace,
+}
+"""How each answer is told; what it is cited by is said after it, the same for all."""
+
+
+def tell(found: object, language: str) -> None:
+    """An answer in words, names in one language."""
+    TELLERS[type(found)](found, language)

@@ -9,9 +9,10 @@ from typing import Final
 
 from msgspec.structs import replace
 
+from api.citable import Answer
 from api.commands import telling
 from api.commands.opening import Opened
-from api.commands.printing import print_table, print_text
+from api.commands.printing import print_answer, print_table, print_text
 from api.demo.cases import Case, plant
 from api.demo.network import build
 from api.demo.scales import SCALES, SEED
@@ -79,7 +80,7 @@ def _tell_failures(
         persons = opened.names_of(here, found.names.persons)
         found = replace(found, names=with_person_names(found.names, persons))
     if found.total or duty is None:
-        telling.tell_failures(found, spoken)
+        _tell(found, spoken)
 
 
 def _tell_trace(opened: Opened, spoken: str, case: Case) -> None:
@@ -88,7 +89,11 @@ def _tell_trace(opened: Opened, spoken: str, case: Case) -> None:
         found = tracing.trace(here, ObligationId(case.obligation))
         persons = opened.names_of(here, found.names.persons)
         found = replace(found, names=with_person_names(found.names, persons))
-    telling.tell_trace(found, spoken)
+    _tell(found, spoken)
+
+
+def _tell(found: Answer, spoken: str) -> None:
+    print_answer(found, lambda one: telling.tell(one, spoken), as_json=False)
 
 
 def _tell_where(settings: Settings, obligation: str, *, serves: bool) -> None:

@@ -112,7 +112,7 @@ def test_every_ruling_is_traced_as_it_is_ruled(database: Database) -> None:
         story = ruling.story(Scenario())
         told = Told(database, story.events, name=f"ruling-{number}")
         asked = Moment(told.recorder.head().position, wall(ruling.asked))
-        with told.questions.at(asked) as here:
+        with told.questions.resume(asked, settled=True) as here:
             found = trace(here, ObligationId(ruling.obligation)).verdict
         told.close()
 
