@@ -1,8 +1,8 @@
 """Is it alive, is it ready, and what does a problem's code mean: answered without a key.
 
-Ready means: the database takes writes, the views follow the log, and the calendar of the coming
-year is published once December is half over (a year that nobody can compute dues for is the
-quietest way for such a system to fail).
+Ready means: the database takes writes, the views follow the log, the sealer follows it too and has
+found nothing wrong, and the calendar of the coming year is published once December is half over (a
+year that nobody can compute dues for is the quietest way for such a system to fail).
 """
 
 import asyncio
@@ -19,8 +19,12 @@ from api.ledgers import Ledgers, OpenLedger
 from api.problems import catalogue
 from ledger.database import Role
 from ledger.errors import LedgerError, NotFound
+from ledger.sealing.standing import seal_standing
 
 LAG_SECONDS_MAX: Final = 5
+SEAL_LAG_SECONDS_MAX: Final = 10
+"""Ten times what is promised: a slow disk is no alarm, and a sealer that is gone is soon one."""
+
 CALENDAR_ALARM: Final = (12, 15)
 """From this day on, next year's calendar must be there."""
 
@@ -38,11 +42,22 @@ class Check(msgspec.Struct, frozen=True):
     detail: str = ""
 
 
+class Sealing(msgspec.Struct, frozen=True):
+    """How one ledger's sealing stands; `stopped` says why nothing may be recorded there."""
+
+    ledger: str
+    position: int
+    sealed_position: int
+    lag_seconds: float
+    stopped: str | None
+
+
 class Health(msgspec.Struct, frozen=True):
     """`ok` when every check is."""
 
     status: Literal["ok", "failing"]
     checks: tuple[Check, ...] = ()
+    sealing: tuple[Sealing, ...] = ()
 
 
 class ProblemMeaning(msgspec.Struct, frozen=True):
@@ -63,9 +78,9 @@ def live() -> Health:
 async def ready(request: Request[Any, Any, Any]) -> Response[Health]:
     """Whether the service can do its work now; 503 with the failing checks where it cannot."""
     ledgers: Ledgers = request.app.state.ledgers
-    checks = await asyncio.to_thread(_checks, ledgers)
+    checks, sealing = await asyncio.to_thread(_checks, ledgers)
     ok = all(one.ok for one in checks)
-    health = Health("ok" if ok else "failing", tuple(checks))
+    health = Health("ok" if ok else "failing", tuple(checks), tuple(sealing))
     headers = {"cache-control": "no-store"}
     return Response(health, status_code=200 if ok else 503, headers=headers)
 
@@ -82,16 +97,49 @@ def problem_meaning(code: FromPath[str]) -> ProblemMeaning:
 routes: Final = (live, ready, problem_meaning)
 
 
-def _checks(ledgers: Ledgers) -> list[Check]:
+def _checks(ledgers: Ledgers) -> tuple[list[Check], list[Sealing]]:
+    sealing: list[Sealing] = []
     try:
         with ledgers.database.pooled(Role.WRITER) as connection:
             row = connection.execute(WRITABLE).fetchone()
         writable = Check("database", bool(row and row[0]), "the database takes no writes")
         opened = ledgers.open(ledgers.settings.name)
-        checks = [writable, _views(opened), _calendar(opened)]
+        sealing = [sealing_of(one) for one in ledgers.all_open()]
+        checks = [writable, _views(opened), _sealer(sealing, opened.info.name), _calendar(opened)]
     except LedgerError as error:
         checks = [Check("database", ok=False, detail=str(error))]
-    return [msgspec.structs.replace(one, detail="") if one.ok else one for one in checks]
+    return [msgspec.structs.replace(one, detail="") if one.ok else one for one in checks], sealing
+
+
+def sealing_of(opened: OpenLedger) -> Sealing:
+    """How the sealing of a ledger stands now, whichever process does it."""
+    found = seal_standing(opened.database, opened.info.ledger_id)
+    return Sealing(
+        ledger=opened.info.name,
+        position=found.position,
+        sealed_position=found.sealed_position,
+        lag_seconds=round(found.lag_seconds(opened.clock.now()), 3),
+        stopped=found.stopped,
+    )
+
+
+def _sealer(sealing: list[Sealing], own: str) -> Check:
+    """No ledger was stopped, and the one that this service seals is sealed in time."""
+    for one in sealing:
+        if one.stopped is not None:
+            return Check("sealer", ok=False, detail=f"ledger {one.ledger} stopped: {one.stopped}")
+    late = next(
+        (one for one in sealing if one.ledger == own and one.lag_seconds > SEAL_LAG_SECONDS_MAX),
+        None,
+    )
+    if late is None:
+        return Check("sealer", ok=True)
+    waiting = late.position - late.sealed_position
+    detail = (
+        f"{waiting} facts are not sealed, the first for {late.lag_seconds:.0f} s; see why in the "
+        "service's log (its key, its folder, its disk), or run `ledger checkpoint`"
+    )
+    return Check("sealer", ok=False, detail=detail)
 
 
 def _views(opened: OpenLedger) -> Check:

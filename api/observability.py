@@ -25,7 +25,9 @@ from prometheus_client import (
 from structlog.typing import EventDict, WrappedLogger
 
 from api.auth import Permission
+from api.ledgers import OpenLedger
 from ledger.errors import LedgerError
+from ledger.sealing.standing import seal_standing
 
 DURATION_BUCKETS_SECONDS: Final = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 NO_ROUTE: Final = "(no route)"
@@ -61,6 +63,31 @@ class Observer:
             registry=self.registry,
         )
 
+        self.sealed = Gauge(
+            "ledger_sealed_position", "Last position sealed", ("ledger",), registry=self.registry
+        )
+        self.seal_lag = Gauge(
+            "ledger_seal_lag_seconds",
+            "For how long the first unsealed fact has waited",
+            ("ledger",),
+            registry=self.registry,
+        )
+        self.stopped = Gauge(
+            "ledger_stopped", "1 while nothing may be recorded", ("ledger",), registry=self.registry
+        )
+
+    def look(self, opened: OpenLedger) -> None:
+        """Take down how a ledger stands now."""
+        labels = (opened.info.name,)
+        self.position.labels(*labels).set(opened.recorder.head().position)
+        with suppress(LedgerError):
+            self.projected.labels(*labels).set(opened.progress.projected_position())
+        with suppress(LedgerError):
+            standing = seal_standing(opened.database, opened.info.ledger_id)
+            self.sealed.labels(*labels).set(standing.sealed_position)
+            self.seal_lag.labels(*labels).set(standing.lag_seconds(opened.clock.now()))
+            self.stopped.labels(*labels).set(standing.stopped is not None)
+
     def observe(self, scope: Scope, method: str, status: int, seconds: float) -> None:
         """Count and log one answered request."""
         route = str(scope.get("path_template") or NO_ROUTE)
@@ -89,10 +116,7 @@ def metrics_route(observer: Observer) -> Any:  # noqa: ANN401
     @get("/metrics", sync_to_thread=True, include_in_schema=False, permission=Permission.PUBLIC)
     def metrics(request: Request[Any, Any, Any]) -> Response[bytes]:
         for opened in request.app.state.ledgers.all_open():
-            labels = (opened.info.name,)
-            observer.position.labels(*labels).set(opened.recorder.head().position)
-            with suppress(LedgerError):
-                observer.projected.labels(*labels).set(opened.progress.projected_position())
+            observer.look(opened)
         return Response(generate_latest(observer.registry), media_type=CONTENT_TYPE_LATEST)
 
     return metrics

@@ -1,4 +1,4 @@
-"""The ledger's own facts: its creation, its clock, its outages, access, imports, its log's keys."""
+"""The ledger's own facts: creation, clock, outages, access, imports; its log's keys and stops."""
 
 from datetime import datetime
 from typing import ClassVar, Literal
@@ -87,3 +87,13 @@ class KeyRotated(Fact, frozen=True, kw_only=True):
     stage: Literal["begun", "finished"]
     older: str
     newer: str
+
+
+class LogResumed(Fact, frozen=True, kw_only=True):
+    """Facts are recorded again after a finding stopped the log; `position` is where it stood."""
+
+    TOPIC: ClassVar[str] = "log.resumed"
+    log: LogId
+    finding: str
+    position: int
+    by: PersonId | None = None

@@ -16,9 +16,10 @@ from psycopg import errors
 from psycopg.pq import ConnStatus
 
 from ledger.database import Database, Role
-from ledger.errors import DatabaseUnreachable, LogStopped, NotFound, OutcomeUnknown
+from ledger.errors import DatabaseUnreachable, NotFound, OutcomeUnknown
 from ledger.recorder.admission import Prepared
 from ledger.recorder.call import AppendCall
+from ledger.sealing import findings
 
 Guard = Callable[[psycopg.Connection, int], None]
 """Looks at a ledger on this connection, and raises `LogStopped` when nobody may write to it."""
@@ -104,17 +105,9 @@ class Session:
         row = self._connection.execute(STANDING, (position, self._ledger_id)).fetchone()
         head, found = row or (0, None)
         if head < position:
-            raise LogStopped(
-                f"ROLLBACK: head {head} < position {position}, which this service has answered "
-                "for; the database lost it: rebuild it with `ledger restore --from-log`, then "
-                "start this service again"
-            )
+            raise findings.lost(head, position)
         if leaf is not None and found != leaf:
-            raise LogStopped(
-                f"FORK at or before {position}: another fact stands where this service recorded "
-                "one; rebuild the database with `ledger restore --from-log`, or bring back the "
-                "right one, then start this service again"
-            )
+            raise findings.replaced(position)
 
     def append(
         self, batch: Sequence[Prepared], gate_at: datetime | None, meanwhile: Callable[[], None]

@@ -14,6 +14,10 @@ from ledger.errors import LogStopped, NotFound, TileError
 from ledger.sealing.tiles import TileTree
 
 # Callers of the API read this too, so it names no folder of ours.
+_SET_BACK = (
+    "; the database was set back behind {}: write its missing facts with `ledger restore "
+    "--from-log`, or bring the right one back"
+)
 _WAYS_OUT = (
     "keep it as evidence and restore into a fresh one with `ledger restore --from-log`, or bring "
     "the right one back and run `ledger log resume`"
@@ -33,9 +37,25 @@ class Rows(Protocol):
 def rollback(head: int, size: int) -> LogStopped:
     """The database ends before what was signed."""
     return LogStopped(
-        f"ROLLBACK: head {head} < checkpoint {size}; the database was set back behind what is "
-        "signed: write its missing facts with `ledger restore --from-log`, or bring the right one "
-        "back and run `ledger log resume`"
+        f"ROLLBACK: head {head} < checkpoint {size}{_SET_BACK.format('what is signed')} and run "
+        "`ledger log resume`"
+    )
+
+
+def lost(head: int, position: int) -> LogStopped:
+    """The database ends before what a writer has answered for."""
+    answered = "what this service has answered for"
+    return LogStopped(
+        f"ROLLBACK: head {head} < position {position}{_SET_BACK.format(answered)}, then start "
+        "this service again"
+    )
+
+
+def replaced(position: int) -> LogStopped:
+    """Another fact stands where a writer has answered for one."""
+    return LogStopped(
+        f"FORK at or before {position}: the database holds another entry there than the one that "
+        f"this service has answered for; {_WAYS_OUT}, then start this service again"
     )
 
 

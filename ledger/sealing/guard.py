@@ -20,7 +20,7 @@ from ledger.sealing.checkpoint import Checkpoint, open_checkpoint
 from ledger.sealing.folder import LogFolder, log_folder
 from ledger.sealing.keys import LogKeys, log_keys
 from ledger.sealing.note import VerifierKey
-from ledger.sealing.session import LeafRows
+from ledger.sealing.session import STOP, LeafRows
 from ledger.settings import Settings
 
 STOPPED: Final = "SELECT stopped FROM ledger.head WHERE ledger_id = %s"
@@ -87,16 +87,26 @@ def open_recorder(database: Database, info: LedgerInfo, settings: Settings) -> P
     return PostgresRecorder(database, info.ledger_id, guard_of(settings, info.name))
 
 
-def resume(database: Database, ledger_id: int, guard: Guard) -> str | None:
+def resume(
+    database: Database, ledger_id: int, guard: Guard, tell: Callable[[str], object]
+) -> str | None:
     """Let facts be recorded again after a stop; why they could not be, None when they could.
 
-    Only the owner may, and only when the guard finds the ledger where it was sealed.
+    Only the owner may, and only when the guard finds the ledger where it was sealed. `tell` has it
+    recorded, with that reason; where it cannot be, the log stays stopped.
     """
     with database.connect(Role.OWNER) as connection:
         row = connection.execute(STOPPED, (ledger_id,)).fetchone()
+        reason: str | None = row[0] if row else None
         guard(connection, ledger_id)
         connection.execute(RESUME, (ledger_id,))
-    return None if row is None else row[0]
+        if reason is not None:
+            try:
+                tell(reason)
+            except BaseException:
+                connection.execute(STOP, (ledger_id, reason))
+                raise
+    return reason
 
 
 def _sealed_size(folder: LogFolder, known: Sequence[VerifierKey]) -> int:

@@ -113,7 +113,11 @@ def main() -> None:
     threading.Thread(target=_wait_for_the_end, args=(stopping,), daemon=True).start()
     keys = LogKeys(Path(task.keys), task.ledger)
     folder = LogFolder(Path(task.folder))
-    Sealer(Database(task.database_url), task.ledger_id, keys, folder).run(stopping)
+    database = Database(task.database_url)
+    try:
+        Sealer(database, task.ledger_id, keys, folder).run(stopping)
+    finally:
+        database.close()
 
 
 def _wait_for_the_end(stopping: threading.Event) -> None:

@@ -43,9 +43,10 @@ from ledger.sealing.guard import unsigned
 from ledger.sealing.keys import LogKeys
 from ledger.sealing.scrub import Scrub
 from ledger.sealing.session import SealerSession
+from ledger.sealing.standing import seal_standing
 from ledger.sealing.tiles import TILE_WIDTH, TileId
 
-BEHIND_SECONDS: Final = 0.8
+BEHIND_SECONDS: Final = 0.7
 """How long a fact may wait: from one pass's look at the head to the end of the next.
 
 Each pass costs its files, whatever it seals: partial tiles, state, checkpoint, and all their
@@ -89,7 +90,7 @@ class Sealer:
             return lead.checkpoint()
 
     def run(self, stopping: threading.Event) -> None:
-        """Lead or stand by until `stopping`; a ledger that was stopped is looked at again."""
+        """Lead or stand by until `stopping`; beside a stopped ledger, wait until it is resumed."""
         said = ""
         while not stopping.is_set():
             try:
@@ -98,16 +99,30 @@ class Sealer:
                     _follow(lead, stopping)
             except SealerLeading:
                 stopping.wait(STANDBY_SECONDS)
+            except LogStopped as found:
+                log.log(
+                    logging.ERROR, "sealer of ledger %d stands still: %s", self._ledger_id, found
+                )
+                self._stand_still(stopping)
             except (LedgerError, psycopg.Error, OSError) as error:
-                level = logging.ERROR if isinstance(error, LogStopped) else logging.WARNING
                 if str(error) != said:
-                    log.log(level, "sealer of ledger %d rests: %s", self._ledger_id, error)
+                    log.warning("the sealer of ledger %d rests: %s", self._ledger_id, error)
                 said = str(error)
                 stopping.wait(REST_SECONDS)
             except Exception:
                 # What nobody foresaw may pass; a sealer that is gone is not missed until too late.
                 log.exception("the sealer of ledger %d made a mistake", self._ledger_id)
                 stopping.wait(REST_SECONDS)
+
+    def _stand_still(self, stopping: threading.Event) -> None:
+        """Wait until an operator has let facts in again; the lead is anybody's meanwhile."""
+        while not stopping.wait(STANDBY_SECONDS):
+            try:
+                if seal_standing(self._database, self._ledger_id).stopped is None:
+                    return
+            except (LedgerError, psycopg.Error):
+                # A server that is down resumes nothing.
+                continue
 
     @contextmanager
     def _leading(self) -> Iterator["Lead"]:

@@ -313,6 +313,72 @@ def test_an_end_without_a_rotation_is_refused(act: Run) -> None:
     assert len(vkeys(act)) == 1
 
 
+def test_how_the_log_stands(act: Run, database: Database) -> None:
+    """Recorded and sealed, and the reason when nothing may be recorded: exit status 1."""
+    checkpoint(act)
+    record(act)
+    status, out, _ = act("log", "standing", "--json")
+    told = msgspec.json.decode(out)
+
+    assert status == 0
+    assert (told["position"], told["sealed_position"], told["stopped"]) == (2, 1, None)
+    assert 0 < told["lag_seconds"] < 60
+    stop(database, "EDITED at 1: for a test")
+    status, out, _ = act("log", "standing")
+    assert status == 1
+    assert "sealed    1\n" in out
+    assert "stopped   EDITED at 1: for a test\n" in out
+
+
+def stop(database: Database, reason: str) -> None:
+    """What a sealer does that has found something."""
+    with database.connect(Role.SEALER) as connection:
+        connection.execute("SELECT ledger.stop_v1(1, %s)", (reason,))
+
+
+def test_a_resumption_is_a_fact(act: Run, database: Database) -> None:
+    """Who let facts in again, why, and what had stopped the log where: in the log, for ever."""
+    checkpoint(act)
+    record(act)
+    stop(database, "EDITED at 1: for a test")
+    assert act("keys", "api", "new", "--role", "auditor", "--system", "audit")[0] == 1
+
+    status, out, err = act("log", "resume", "--reason", "row_put_back")
+
+    assert (status, err) == (0, "")
+    assert "EDITED at 1: for a test" in out
+    _, out, _ = act("timeline", f"log:{ORIGIN}", "--json")
+    (event,) = msgspec.json.decode(out)["events"]
+    entry = event["entry"]
+    assert entry["type"] == "log.resumed"
+    assert entry["reason"]["code"] == "row_put_back"
+    assert entry["actor"]["via"] == "operator"
+    assert entry["data"]["finding"] == "EDITED at 1: for a test"
+    assert (entry["data"]["position"], entry["position"]) == (2, 3)
+
+
+def test_a_resumption_needs_a_reason_and_a_person_who_is_known(
+    act: Run, database: Database
+) -> None:
+    """What is not in order is refused before anything goes on."""
+    checkpoint(act)
+    stop(database, "for a test")
+    for options in (["--reason", "because"], ["--reason", "row_put_back", "--by", "nobody"]):
+        status, _, err = act("log", "resume", *options)
+        assert status == 1, options
+        assert act("log", "standing")[0] == 1, f"{options}: {err}"
+
+    assert act("log", "resume")[0] == 2
+
+
+def test_a_log_that_was_not_stopped_is_told_so(act: Run) -> None:
+    """Nothing is recorded, because nothing happened."""
+    checkpoint(act)
+
+    assert act("log", "resume", "--reason", "row_put_back")[1] == "the log was not stopped\n"
+    assert msgspec.json.decode(act("log", "standing", "--json")[1])["position"] == 1
+
+
 @pytest.fixture
 def lost(act: Run, other: Database, monkeypatch: pytest.MonkeyPatch) -> str:
     """A sealed ledger whose database was lost: its last checkpoint; commands meet an empty one."""

@@ -4,8 +4,9 @@ import json
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import date
+from datetime import date, timedelta
 from pathlib import Path
+from shutil import rmtree
 from typing import Any
 
 import psycopg
@@ -18,14 +19,14 @@ from psycopg_pool import PoolTimeout
 from api.app import create_app
 from api.auth import Permission
 from api.health import next_year_needed
-from api.ledgers import Ledgers, secret_of
+from api.ledgers import Ledgers, OpenLedger, secret_of
 from api.observability import mask_secrets
 from api.strictness import declared_queries
-from ledger.database import Database
-from ledger.errors import LedgerError, OutcomeUnknown
+from ledger.database import Database, connect_as_login
+from ledger.errors import LedgerError, LogStopped, OutcomeUnknown
 from ledger.settings import Settings
 from tests.timekeeping import wall
-from tests.visiting import Doors
+from tests.visiting import Doors, seal
 
 SNAPSHOT = {
     "content-security-policy": "default-src 'none'; base-uri 'none'; frame-ancestors 'none'",
@@ -108,12 +109,93 @@ def test_failures_become_problems(name: str) -> None:
 
 
 def test_ready_while_everything_works(network: Doors) -> None:
-    """Database, views and calendar are each named."""
+    """Database, views, sealer and calendar are each named, and how far the log is sealed."""
+    seal(network.opened)
     answer = network.client.get("/health/ready")
+    head = network.opened.recorder.head().position
 
-    assert answer.status_code == 200
-    assert [one["name"] for one in answer.json()["checks"]] == ["database", "views", "calendar"]
+    assert answer.status_code == 200, answer.json()
+    names = [one["name"] for one in answer.json()["checks"]]
+    assert names == ["database", "views", "sealer", "calendar"]
+    assert answer.json()["sealing"] == [
+        {
+            "ledger": network.opened.info.name,
+            "position": head,
+            "sealed_position": head,
+            "lag_seconds": 0.0,
+            "stopped": None,
+        }
+    ]
     assert answer.headers["cache-control"] == "no-store"
+
+
+def test_not_ready_while_facts_are_not_sealed(
+    network: Doors, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A sealer that is gone is noticed by the age of what it has not sealed."""
+    seal(network.opened)
+    network.post("/organisation/rename-unit", {"unit": "S3", "name_zh": "南京", "name_en": "N"})
+    recorded = network.opened.recorder.head().recorded_at
+    assert recorded is not None
+    details: list[str] = []
+    for seconds, expected in ((9, True), (12, False)):
+        now = recorded + timedelta(seconds=seconds)
+        monkeypatch.setattr(network.opened.clock, "now", lambda now=now: now)
+        answer = network.client.get("/health/ready").json()
+        (sealer,) = (one for one in answer["checks"] if one["name"] == "sealer")
+
+        assert sealer["ok"] is expected
+        details.append(sealer["detail"])
+        (standing,) = answer["sealing"]
+        assert standing["lag_seconds"] == seconds
+        assert standing["position"] == standing["sealed_position"] + 1
+    assert details[0] == ""
+    assert "1 facts are not sealed, the first for 12 s" in details[1]
+
+
+def test_not_ready_once_the_sealer_has_found_something(network: Doors) -> None:
+    """A row that was edited stops the log: readiness, figures and answers all say which one."""
+    seal(network.opened)
+    with edited(network.opened):
+        # A folder that was lost is made anew from the rows, every one of which is looked at.
+        rmtree(network.opened.log_folder.path)
+        with pytest.raises(LogStopped):
+            seal(network.opened)
+        answer = network.client.get("/health/ready")
+        figures = network.client.get("/metrics").text
+    seal(network.opened)
+
+    (sealer,) = (one for one in answer.json()["checks"] if one["name"] == "sealer")
+    (standing,) = answer.json()["sealing"]
+    assert (answer.status_code, sealer["ok"]) == (503, False)
+    assert "EDITED at 1:" in sealer["detail"]
+    assert standing["stopped"] in sealer["detail"]
+    assert f'ledger_stopped{{ledger="{network.opened.info.name}"}} 1.0' in figures
+
+
+@contextmanager
+def edited(opened: OpenLedger) -> Iterator[None]:
+    """The first row changed by a superuser; put back afterwards, and the log resumed."""
+    change = "UPDATE ledger.event SET entry = %s WHERE ledger_id = %s AND position = 1"
+    entry = opened.recorder.read(limit=1).events[0].entry
+    with connect_as_login(opened.database.url) as connection:
+        connection.execute("ALTER TABLE ledger.event DISABLE TRIGGER ALL")
+        connection.execute(change, (entry + b" ", opened.info.ledger_id))
+        yield
+        connection.execute(change, (entry, opened.info.ledger_id))
+        connection.execute("ALTER TABLE ledger.event ENABLE ALWAYS TRIGGER append_only")
+        connection.execute("SELECT ledger.resume_v1(%s)", (opened.info.ledger_id,))
+
+
+def test_metrics_tell_how_far_the_log_is_sealed(network: Doors) -> None:
+    """Position sealed, seconds behind, and whether anything may be recorded."""
+    seal(network.opened)
+    figures = network.client.get("/metrics").text
+    head, name = network.opened.recorder.head().position, network.opened.info.name
+
+    assert f'ledger_sealed_position{{ledger="{name}"}} {float(head)}' in figures
+    assert f'ledger_seal_lag_seconds{{ledger="{name}"}} 0.0' in figures
+    assert f'ledger_stopped{{ledger="{name}"}} 0.0' in figures
 
 
 def test_not_ready_while_views_are_far_behind(

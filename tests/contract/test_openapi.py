@@ -63,7 +63,7 @@ def test_every_command_has_its_route_and_a_true_example(network: Doors) -> None:
         for (_, method), one in operations(described(network)).items()
         if method == "post"
     }
-    internal = {"DestroyPersonalKey", "GrantAccess", "RevokeAccess", "RotateLogKey"}
+    internal = {"DestroyPersonalKey", "GrantAccess", "ResumeLog", "RevokeAccess", "RotateLogKey"}
     # Each a step of an upload, which is a request of another kind, or of its end.
     internal |= {"ReceiveAttachment", "StoreAttachment", "SweepAttachment"}
     commands = {one.__name__: one for one in _commands(Command)}  # type: ignore[type-abstract]

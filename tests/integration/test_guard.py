@@ -15,7 +15,7 @@ import pytest
 from psycopg import errors
 
 from ledger.database import Database, Role, connect_as_login
-from ledger.errors import Invalid, LedgerError, LogStopped, OutcomeUnknown
+from ledger.errors import Conflict, Invalid, LedgerError, LogStopped, OutcomeUnknown
 from ledger.founding import found_ledger
 from ledger.merkle import root_of
 from ledger.recorder import PostgresRecorder
@@ -182,7 +182,7 @@ def test_a_writer_knows_what_it_has_answered_for(sealed: Sealed) -> None:
     sealed.disconnect()
 
     require_stopped_after_loss(
-        sealed.recorder, "ROLLBACK: head 303 < position 307, which this service"
+        sealed.recorder, "ROLLBACK: head 303 < position 307; the database was set"
     )
 
 
@@ -195,7 +195,7 @@ def test_a_writer_knows_which_fact_it_has_answered_for(sealed: Sealed) -> None:
     other.close()
     sealed.disconnect()
 
-    require_stopped_after_loss(sealed.recorder, "FORK at or before 307: another fact stands where")
+    require_stopped_after_loss(sealed.recorder, "FORK at or before 307: the database holds")
 
 
 def test_a_writer_goes_on_after_a_crash_that_lost_nothing(sealed: Sealed) -> None:
@@ -330,13 +330,33 @@ def test_resuming_looks_first(sealed: Sealed) -> None:
     """While the database is behind the checkpoint it stays stopped; put right, it goes on."""
     guard = Guard(sealed.folder, sealed.keys)
     stop(sealed, "stopped for a reason")
+    told: list[str] = []
+
+    def resumed() -> str | None:
+        return resume(sealed.database, sealed.ledger_id, guard, told.append)
+
     with connect_as_login(sealed.database.url) as connection:
         connection.execute("UPDATE ledger.head SET position = 299")
         with pytest.raises(LogStopped, match="ROLLBACK: head 299 < checkpoint 300"):
-            resume(sealed.database, sealed.ledger_id, guard)
+            resumed()
         assert sealed.stopped() == "stopped for a reason"
         connection.execute("UPDATE ledger.head SET position = 300")
 
-    assert resume(sealed.database, sealed.ledger_id, guard) == "stopped for a reason"
-    assert resume(sealed.database, sealed.ledger_id, guard) is None
+    assert resumed() == "stopped for a reason"
+    assert resumed() is None
+    assert told == ["stopped for a reason"], "once, when facts may be recorded"
     assert positions(sealed.recorder.append_one(request())) == [301]
+
+
+def test_a_log_whose_resumption_is_not_recorded_stays_stopped(sealed: Sealed) -> None:
+    """Nobody goes on in silence: without the fact the log stands as it did."""
+    stop(sealed, "stopped for a reason")
+
+    def refuse(reason: str) -> None:
+        assert sealed.stopped() is None, "so that the fact can be recorded"
+        raise Conflict(reason)
+
+    with pytest.raises(Conflict):
+        resume(sealed.database, sealed.ledger_id, Guard(sealed.folder, sealed.keys), refuse)
+
+    assert sealed.stopped() == "stopped for a reason"

@@ -496,6 +496,26 @@ def test_a_row_put_back_and_the_log_resumed(sealed: Sealed) -> None:
     assert sealed.stopped() is None
 
 
+def test_beside_a_stopped_log_the_sealer_stands_still(sealed: Sealed) -> None:
+    """Until somebody resumes it there is nothing to lead: the fence does not move."""
+    sealed.grown(300)
+    sealed.edit(100, leaf=False)
+    with in_thread(sealed.another().run):
+        eventually(sealed.stopped)
+        epoch = epoch_of(sealed)
+        time.sleep(2.5 * sealing.STANDBY_SECONDS)
+
+        assert epoch_of(sealed) == epoch
+
+
+def epoch_of(sealed: Sealed) -> int:
+    """How often the lead was taken."""
+    with sealed.superuser() as connection:
+        row = connection.execute("SELECT epoch FROM ledger.seal").fetchone()
+    assert row is not None
+    return int(row[0])
+
+
 def test_a_seal_written_by_somebody_else_is_a_fork(sealed: Sealed) -> None:
     """The fence moved by hand to another root: two records contradict each other."""
     sealed.grown(100)
