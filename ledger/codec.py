@@ -8,7 +8,8 @@ Instants are UTC with six digits, so that equal instants are equal bytes.
 
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
-from functools import cache
+from functools import cache, reduce
+from operator import or_
 from types import UnionType
 from typing import Any, Final, Union, get_args, get_origin, get_type_hints
 from uuid import UUID
@@ -85,6 +86,20 @@ class _Body(msgspec.Struct, kw_only=True, omit_defaults=True):
     data: object
 
 
+class _Entry(Envelope, frozen=True, kw_only=True, gc=False):
+    """An entry of a type that is known, its envelope and place; each fact's has its data too.
+
+    All of it is decoded at once, which takes two thirds of the time that decoding line and data
+    one after the other does; the collector need not look, because JSON holds no cycles.
+    """
+
+    position: int
+    recorded_at: datetime
+    v: int
+    ledger: str
+    tags: list[str]
+
+
 _encode = msgspec.json.Encoder().encode
 _decode_line = msgspec.json.Decoder(_Line).decode
 
@@ -110,6 +125,7 @@ def _declared(base: type[Fact]) -> Iterator[type[Fact]]:
 def register(fact: type[Fact]) -> type[Fact]:
     """Make a fact class known that was declared after the registry was first read."""
     registry.cache_clear()
+    _current_entries.cache_clear()
     _kind.cache_clear()
     assert registry()[fact.TOPIC] is fact
     return fact
@@ -151,6 +167,19 @@ def encode(fact: Fact, envelope: Envelope, tags: list[str], ledger: str) -> NewE
 
 def decode(entry: bytes) -> Event:
     """A stored entry as an event; `UnknownFact` when this program does not know its type."""
+    decode_current, versions = _current_entries()
+    try:
+        found = decode_current(entry)
+    except msgspec.ValidationError:
+        # Of an older version perhaps, or of a type that is unknown: the longer way says which.
+        return _decode_any(entry)
+    if found.v != versions[type(found)]:
+        return _decode_any(entry)
+    return Event(found.data, found, found.tags, found.position, found.recorded_at)
+
+
+def _decode_any(entry: bytes) -> Event:
+    """An entry of any version that can be lifted to the current one."""
     line = _decode_line(entry)
     _, decoder, _ = _kind(line.type)
     fact = decoder.decode(_current(line)) if (line.type, line.v) in UPCASTERS else None
@@ -158,24 +187,8 @@ def decode(entry: bytes) -> Event:
         if line.v != registry()[line.type].VERSION:
             raise UnknownFact(f"{line.type} version {line.v} at position {line.position}")
         fact = decoder.decode(line.data)
-    envelope = Envelope(
-        id=line.id,
-        received_at=line.received_at,
-        actor=line.actor,
-        effective_from=line.effective_from,
-        effective_until=line.effective_until,
-        on_behalf_of=line.on_behalf_of,
-        line=line.line,
-        causation_id=line.causation_id,
-        correlation_id=line.correlation_id,
-        idempotency_key=line.idempotency_key,
-        reason=line.reason,
-        evidence=line.evidence,
-        source=line.source,
-        basis=line.basis,
-        rule_version=line.rule_version,
-    )
-    return Event(fact, envelope, line.tags, line.position, line.recorded_at)
+    stated = {name: getattr(line, name) for name in Envelope.__struct_fields__}
+    return Event(fact, Envelope(**stated), line.tags, line.position, line.recorded_at)
 
 
 class EntryMapper(DCBMapper[Fact]):
@@ -201,6 +214,25 @@ def _current(line: _Line) -> bytes:
     while (line.type, version) in UPCASTERS:
         data, version = UPCASTERS[line.type, version](data), version + 1
     return _encode(data)
+
+
+@cache
+def _current_entries() -> tuple[Callable[[bytes], Any], dict[Any, int]]:
+    """What decodes an entry of any type in its current version, and these versions."""
+    versions: dict[Any, int] = {}
+    for topic, fact in registry().items():
+        entry = msgspec.defstruct(
+            f"_Entry {topic}",
+            [("data", fact)],
+            bases=(_Entry,),
+            frozen=True,
+            kw_only=True,
+            gc=False,
+            tag_field="type",
+            tag=topic,
+        )
+        versions[entry] = fact.VERSION
+    return msgspec.json.Decoder(reduce(or_, versions)).decode, versions
 
 
 @cache

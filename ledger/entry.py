@@ -38,7 +38,7 @@ class Envelope(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 class Event(Tagged[Fact]):
     """A recorded fact: where it stands, when it was recorded, and its envelope."""
 
-    __slots__ = ("decision", "envelope", "position", "recorded_at", "tags")
+    __slots__ = ("_stated", "decision", "position", "recorded_at", "tags")
 
     def __init__(
         self,
@@ -50,7 +50,8 @@ class Event(Tagged[Fact]):
     ) -> None:
         self.decision = fact
         self.tags = tags
-        self.envelope = envelope
+        # Where an entry was decoded, this is all of it: what an envelope says, and more.
+        self._stated = envelope
         self.position = position
         self.recorded_at = recorded_at
 
@@ -60,9 +61,18 @@ class Event(Tagged[Fact]):
         return self.decision
 
     @property
+    def envelope(self) -> Envelope:
+        """Everything that the entry says about the fact, and nothing else."""
+        stated = self._stated
+        if type(stated) is not Envelope:
+            said = {name: getattr(stated, name) for name in Envelope.__struct_fields__}
+            stated = self._stated = Envelope(**said)
+        return stated
+
+    @property
     def id(self) -> EventId:
         """The event's permanent id."""
-        return self.envelope.id
+        return self._stated.id
 
     @property
     def type(self) -> str:
@@ -72,32 +82,37 @@ class Event(Tagged[Fact]):
     @property
     def received_at(self) -> datetime:
         """When the gate received it: lateness is judged by this."""
-        return self.envelope.received_at
+        return self._stated.received_at
 
     @property
     def effective_from(self) -> datetime:
         """From when it holds in the world: as stated, or when it was received."""
-        return self.envelope.effective_from or self.envelope.received_at
+        return self._stated.effective_from or self._stated.received_at
 
     @property
     def effective_until(self) -> datetime | None:
         """Until when it holds in the world (exclusive), where stated."""
-        return self.envelope.effective_until
+        return self._stated.effective_until
 
     @property
     def actor(self) -> Actor:
         """Who did it."""
-        return self.envelope.actor
+        return self._stated.actor
 
     @property
     def reason(self) -> Reason | None:
         """Why, where a reason is demanded."""
-        return self.envelope.reason
+        return self._stated.reason
 
     @property
     def on_behalf_of(self) -> OnBehalfOf | None:
         """For which post, when the actor's own post does not owe."""
-        return self.envelope.on_behalf_of
+        return self._stated.on_behalf_of
+
+    @property
+    def source(self) -> Source | None:
+        """Where it was first written down, where it was not entered at the gate."""
+        return self._stated.source
 
     def __repr__(self) -> str:
         return f"Event({self.position}, {self.fact!r})"

@@ -144,7 +144,7 @@ class Reason(msgspec.Struct, frozen=True, omit_defaults=True):
     text: Sealed | None = None
 
 
-class Actor(msgspec.Struct, frozen=True, omit_defaults=True):
+class Actor(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     """Who did it, in which post, through which door."""
 
     via: Via

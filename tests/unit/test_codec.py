@@ -64,6 +64,17 @@ def test_an_entry_is_read_back_to_the_same_fact_and_envelope() -> None:
     assert event.tags == ["obligation:weekly.O1.2026W14", "duty:weekly", "unit:O1", "post:O1-head"]
 
 
+def test_an_envelope_that_was_read_is_an_envelope_and_nothing_more() -> None:
+    """Whatever is decoded with it, what the envelope says can be compared and written again."""
+    fact, said = opened(), envelope(effective_from=NOON, evidence=())
+    event = codec.decode(recorded(codec.encode(fact, said, fact.tags(), "main")))
+
+    again = codec.encode(event.fact, event.envelope, event.tags, "main")
+
+    assert type(event.envelope) is Envelope
+    assert codec.encode(fact, said, fact.tags(), "main") == again
+
+
 def test_every_instant_in_an_entry_has_six_digits() -> None:
     """Equal instants are equal bytes, in the envelope and in the data."""
     body = json.loads(codec.encode(opened(), envelope(), [], "main").body)

@@ -99,7 +99,7 @@ def _submission(
     event: Event,
     fact: r.ReportSubmitted | r.ReportUnsolicitedReceived,
 ) -> Submission:
-    source = event.envelope.source
+    source = event.source
     return Submission(
         report=report,
         received_at=event.received_at,
