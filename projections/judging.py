@@ -4,14 +4,14 @@ Most reports are simply on time. Where nothing that a verdict reads could say ot
 is known without computing it; `tests/property/test_views_equal_replay.py` holds the two together.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from datetime import datetime, timedelta
 
 import msgspec
 
 from ledger.model.history import History
 from ledger.model.obligations import Obligation, Submission
-from ledger.timeliness import Outcome, calendar_moved
+from ledger.timeliness import Assessment, Outcome, assess, calendar_moved
 from ledger.verdict import Verdict, verdict
 from ledger.vocabulary import Moment, ObligationId
 
@@ -50,6 +50,18 @@ def judge(history: History, rows: Iterable[Obligation], moment: Moment) -> list[
         else:
             found.append(_judged(row, verdict(history, row.obligation, moment)))
     return found
+
+
+def assessed(
+    history: History, rows: Iterable[Obligation], moment: Moment
+) -> Iterator[tuple[Obligation, Assessment | None]]:
+    """The same without asking who answers; None: it is simply on time."""
+    disturbed = _Disturbances(history)
+    for row in rows:
+        if _plain_receipt(row) is not None and not disturbed.touch(row):
+            yield row, None
+        else:
+            yield row, assess(history, row, moment, history.rules(row.rules))
 
 
 def _judged(row: Obligation, full: Verdict) -> Judged:
