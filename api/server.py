@@ -33,6 +33,7 @@ from ledger.sealing.keys import ensured_keys
 from ledger.sealing.process import SealerProcess
 from ledger.settings import Settings
 from ledger.vocabulary import Actor, Via
+from projections.builds import require_same_folds
 from projections.runner import Runner
 from projections.views import VIEWS
 
@@ -72,6 +73,7 @@ def running(settings: Settings) -> Iterator[Ledgers]:
                 now=datetime.now(UTC),
                 guard=guard_of(settings, settings.name),
             )
+        require_same_folds(database, VIEWS)
         ledgers = Ledgers(database, settings)
         opened = ledgers.open(settings.name)
         try:

@@ -255,6 +255,30 @@ class ShapeChanged(LedgerError):
     code = "shape-changed"
 
 
+class FoldChanged(LedgerError):
+    """A fold was changed and kept its version; raise the projection's version."""
+
+    code = "fold-changed"
+
+
+class RebuildGoing(LedgerError):
+    """Another process rebuilds views of this ledger; let it end, or interrupt it first."""
+
+    code = "rebuild-going"
+
+
+class RebuildStopped(LedgerError):
+    """The rebuilt view cannot fold a fact, so nothing was switched; mend the fold first."""
+
+    code = "rebuild-stopped"
+
+
+class RebuildDiffers(LedgerError):
+    """The rebuilt view says otherwise than the one that serves, so nothing was switched."""
+
+    code = "rebuild-differs"
+
+
 class MigrationNotAtomic(LedgerError):
     """A migration ends its own transaction; remove COMMIT and ROLLBACK from the file."""
 

@@ -16,7 +16,8 @@ How to add one:
    that the fold will ask for; a hint), and `fold`.
 3. Name it in `views.py`, and ask it with `time_travel.Reader`.
 4. A changed fold or shape is a higher `version`: it is built from the first fact on, beside the
-   old one, which answers until the new one has caught up.
+   old one, which answers until the new one has caught up. Forgotten, it is refused at the start
+   (`fingerprints.py`).
 
 A fold that fails stops its own projection at that fact, and no other; mended code goes on from
 there. Read next: `tables.py`, then `runner.py`, then any capability.

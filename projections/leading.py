@@ -23,8 +23,9 @@ from psycopg import errors
 from ledger.database import Database, Role
 from ledger.entry import Event
 from ledger.recorder import Head, Stored
+from projections.builds import lead_builds, promote
 from projections.folding import MemoryRows
-from projections.positions import enrol, leave_lead, new_epoch, promote, standings, take_lead
+from projections.positions import leave_lead, standings, take_lead
 from projections.saving import Step, load_rows, save
 from projections.tables import Projection
 
@@ -175,12 +176,11 @@ class Lead:
         self._saving: _Saving | None = None
         with ExitStack() as opened:
             saving = opened.enter_context(closing(database.connect(Role.PROJECTOR)))
-            take_lead(saving, ledger_id)
-            opened.callback(leave_lead, saving, ledger_id)
+            self._take(saving)
+            opened.callback(self._leave, saving)
             saving.execute(QUICK_SESSION)
             reading = opened.enter_context(closing(database.connect(Role.PROJECTOR)))
-            generations = [enrol(saving, ledger_id, projection) for projection in projections]
-            self._epoch = new_epoch(saving, ledger_id)
+            generations, self._epoch = self._builds(saving, projections)
             self._foldings = [
                 _Folding(reading, ledger_id, projection, generation)
                 for projection, generation in zip(projections, generations, strict=True)
@@ -251,6 +251,30 @@ class Lead:
             return set(saving.group)
         return set()
 
+    # What leading is, and what somebody who rebuilds does otherwise (`rebuilding.py`).
+
+    def _take(self, connection: psycopg.Connection) -> None:
+        """Be the only one."""
+        take_lead(connection, self._ledger_id)
+
+    def _leave(self, connection: psycopg.Connection) -> None:
+        """Let somebody else be."""
+        leave_lead(connection, self._ledger_id)
+
+    def _builds(
+        self, connection: psycopg.Connection, projections: Sequence[Projection]
+    ) -> tuple[list[int], int]:
+        """The generation to fold of each projection, and the epoch to save under."""
+        return lead_builds(connection, self._ledger_id, projections)
+
+    def _promote(self) -> None:
+        """Let what has caught up serve."""
+        for folding in self.going:
+            if folding not in self._promoted:
+                name, generation = folding.projection.name, folding.generation
+                promote(self._connection, self._ledger_id, name, generation)
+                self._promoted.add(folding)
+
     def _begin(self) -> set[_Folding]:
         """Go on from the saved positions; the projections whose build serves already."""
         rows = standings(self._connection, self._ledger_id)
@@ -312,13 +336,6 @@ class Lead:
             middle = len(stored) // 2
             self._advance_alone(folding, stored[:middle])
             self._advance_alone(folding, stored[middle:])
-
-    def _promote(self) -> None:
-        for folding in self.going:
-            if folding not in self._promoted:
-                name, generation = folding.projection.name, folding.generation
-                promote(self._connection, self._ledger_id, name, generation)
-                self._promoted.add(folding)
 
 
 def _deal(events: Sequence[Event], group: Sequence[_Folding]) -> list[tuple[_Folding, list[Event]]]:

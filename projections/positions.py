@@ -1,7 +1,7 @@
-"""How far each projection is: enrolment, the lead and its epoch, which build serves, waiting.
+"""How far each projection is, who leads a ledger's projections, and waiting for them.
 
-One row of `ledger.projection` is one build (generation) of a projection in one ledger. Tables are
-shared by all ledgers of a database, so a generation means the same shape in each of them.
+One row of `ledger.projection` is one build (generation) of a projection in one ledger.
+Read next: `builds.py`, which says which of them is led and which one answers.
 """
 
 import threading
@@ -15,11 +15,16 @@ import psycopg
 from psycopg.rows import class_row
 
 from ledger.database import Database, Role
-from ledger.errors import ProjectorLeading, ShapeChanged, ViewBehind, ViewMissing, ViewStopped
-from projections.saving import make_tables
-from projections.tables import Projection, shape_of
+from ledger.errors import (
+    ProjectorLeading,
+    RebuildGoing,
+    ViewBehind,
+    ViewMissing,
+    ViewStopped,
+)
 
 _PROJECTOR_LOCK: Final = 471_027
+_REBUILD_LOCK: Final = 471_028
 _POLL_SECONDS_MIN: Final = 0.001
 _POLL_SECONDS_MAX: Final = 0.02
 _POLL_SHARED_SECONDS: Final = 0.002
@@ -35,6 +40,7 @@ class Standing(msgspec.Struct, frozen=True, kw_only=True):
     tables: list[str]
     position: int
     serving: bool
+    rebuilding: bool
     stopped_at: int | None
     stopped_reason: str | None
 
@@ -55,7 +61,8 @@ class Standing(msgspec.Struct, frozen=True, kw_only=True):
 
 
 STANDINGS: Final = """
-SELECT name, generation, version, tables, position, serving, stopped_at, stopped_reason
+SELECT name, generation, version, tables, position, serving, rebuilding,
+       stopped_at, stopped_reason
 FROM ledger.projection
 WHERE ledger_id = %s
 ORDER BY name, generation
@@ -70,14 +77,6 @@ def standings(connection: psycopg.Connection, ledger_id: int) -> list[Standing]:
 
 TAKE_LEAD: Final = "SELECT pg_try_advisory_lock(%s, %s)"
 LEAVE_LEAD: Final = "SELECT pg_advisory_unlock(%s, %s)"
-NEW_EPOCH: Final = """
-UPDATE ledger.projection
-SET epoch = (SELECT max(epoch) + 1 FROM ledger.projection WHERE ledger_id = %(ledger_id)s),
-    stopped_at = NULL,
-    stopped_reason = NULL
-WHERE ledger_id = %(ledger_id)s
-RETURNING epoch
-"""
 
 
 def take_lead(connection: psycopg.Connection, ledger_id: int) -> None:
@@ -86,8 +85,7 @@ def take_lead(connection: psycopg.Connection, ledger_id: int) -> None:
     `ProjectorLeading` when somebody does. The lock only keeps the peace: a leader that lost it
     unnoticed is refused by the epoch when it saves.
     """
-    row = connection.execute(TAKE_LEAD, (_PROJECTOR_LOCK, ledger_id)).fetchone()
-    if row is None or not row[0]:
+    if not _locked(connection, _PROJECTOR_LOCK, ledger_id):
         raise ProjectorLeading
 
 
@@ -97,78 +95,24 @@ def leave_lead(connection: psycopg.Connection, ledger_id: int) -> None:
         connection.execute(LEAVE_LEAD, (_PROJECTOR_LOCK, ledger_id))
 
 
-def new_epoch(connection: psycopg.Connection, ledger_id: int) -> int:
-    """Shut out every earlier leader, and let stopped projections try again."""
-    row = connection.execute(NEW_EPOCH, {"ledger_id": ledger_id}).fetchone()
-    assert row is not None, "projections are enrolled before they are led"
-    return int(row[0])
+def take_rebuild(connection: psycopg.Connection, ledger_id: int) -> None:
+    """Be the only one that rebuilds views of the ledger, for as long as the connection lives.
 
-
-ENROL_LOCK: Final = "SELECT pg_advisory_xact_lock(%s)"
-BUILDS: Final = """
-SELECT ledger_id, generation, version, shape
-FROM ledger.projection
-WHERE name = %s
-ORDER BY generation DESC
-"""
-# The first views of a ledger serve while they are built. A later one must not: whoever asks for
-# what every view has reached would be taken back to the beginning.
-ENROL: Final = """
-INSERT INTO ledger.projection (ledger_id, name, generation, version, tables, shape, serving)
-SELECT %(ledger_id)s, %(name)s, %(generation)s, %(version)s, %(tables)s, %(shape)s, NOT EXISTS (
-    SELECT FROM ledger.projection
-    WHERE ledger_id = %(ledger_id)s AND serving AND (position > 0 OR name = %(name)s)
-)
-"""
-
-
-def enrol(connection: psycopg.Connection, ledger_id: int, projection: Projection) -> int:
-    """The generation that holds this version, made (tables and all) when there is none yet.
-
-    `ShapeChanged` when the version was built with other rows. What is new does not serve until it
-    was promoted, unless the ledger has no view yet.
+    `RebuildGoing` when somebody does. The projector's lead is another one, and goes on beside.
     """
-    shape = shape_of(projection)
-    with connection.transaction():
-        # The same lock for all ledgers: a generation is one shape in all of them.
-        connection.execute(ENROL_LOCK, (_PROJECTOR_LOCK,))
-        builds = connection.execute(BUILDS, (projection.name,)).fetchall()
-        same = [build for build in builds if build[2] == projection.version]
-        if any(build[3] != shape for build in same):
-            raise ShapeChanged(
-                f"projection {projection.name} declares other rows than version "
-                f"{projection.version} was built with; raise its version"
-            )
-        kept = next((int(build[1]) for build in same if build[0] == ledger_id), None)
-        if kept is not None:
-            return kept
-        generation = same[0][1] if same else max((build[1] for build in builds), default=0) + 1
-        for table in projection.tables:
-            make_tables(connection, table, generation)
-        connection.execute(
-            ENROL,
-            {
-                "ledger_id": ledger_id,
-                "name": projection.name,
-                "generation": generation,
-                "version": projection.version,
-                "tables": [table.name for table in projection.tables],
-                "shape": shape,
-            },
-        )
-    return int(generation)
+    if not _locked(connection, _REBUILD_LOCK, ledger_id):
+        raise RebuildGoing
 
 
-PROMOTE: Final = """
-UPDATE ledger.projection
-SET serving = (generation = %(generation)s)
-WHERE ledger_id = %(ledger_id)s AND name = %(name)s AND serving <> (generation = %(generation)s)
-"""
+def leave_rebuild(connection: psycopg.Connection, ledger_id: int) -> None:
+    """Let somebody else rebuild at once."""
+    with suppress(psycopg.Error):
+        connection.execute(LEAVE_LEAD, (_REBUILD_LOCK, ledger_id))
 
 
-def promote(connection: psycopg.Connection, ledger_id: int, name: str, generation: int) -> None:
-    """From now on this build answers; readers that began with another keep it."""
-    connection.execute(PROMOTE, {"ledger_id": ledger_id, "name": name, "generation": generation})
+def _locked(connection: psycopg.Connection, lock: int, ledger_id: int) -> bool:
+    row = connection.execute(TAKE_LEAD, (lock, ledger_id)).fetchone()
+    return row is not None and bool(row[0])
 
 
 class Progress:

@@ -76,7 +76,10 @@ class Runner:
                     self._follow(lead, position)
             except ProjectorLeading:
                 self._stopping.wait(STANDBY_SECONDS)
-            except (LeadershipLost, DatabaseUnreachable, psycopg.OperationalError) as error:
+            except LeadershipLost as error:
+                # Somebody leads, or a rebuilt view serves: beginning anew tells which.
+                log.warning("projector of ledger %d begins anew: %s", self._ledger_id, error)
+            except (DatabaseUnreachable, psycopg.OperationalError) as error:
                 log.warning("projector of ledger %d stands by: %s", self._ledger_id, error)
                 self._stopping.wait(STANDBY_SECONDS)
 

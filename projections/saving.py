@@ -180,7 +180,7 @@ def save(connection: psycopg.Connection, ledger_id: int, epoch: int, steps: Sequ
             "stopped_at": step.stopped_at,
             "stopped_reason": step.stopped_reason,
         }
-        for step in steps
+        for step in sorted(steps, key=lambda one: (one.name, one.generation))
     ]
     with connection.transaction(), connection.cursor() as cursor:
         # First, so that whoever lost the lead waits for the winner here and writes nothing.

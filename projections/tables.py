@@ -146,7 +146,7 @@ class Table(msgspec.Struct, Generic[R], frozen=True, dict=True):
     @cached_property
     def fingerprint(self) -> str:
         """SHA-256 (hex) of everything declared here, nested shapes included."""
-        schema = msgspec.json.schema(self.row)
+        schema = _undescribed(msgspec.json.schema(self.row))
         declared = (self.name, self.key, self.indexed, schema)
         return hashlib.sha256(msgspec.json.encode(declared, order="deterministic")).hexdigest()
 
@@ -191,6 +191,20 @@ def shape_of(projection: Projection) -> str:
     """SHA-256 (hex) of all that a projection declares about its rows."""
     prints = " ".join(sorted(table.fingerprint for table in projection.tables))
     return hashlib.sha256(prints.encode()).hexdigest()
+
+
+def _undescribed(schema: Any) -> Any:  # noqa: ANN401  (any part of a schema)
+    """A schema without docstrings, which say nothing of the shape."""
+    match schema:
+        case dict():
+            return {
+                key: _undescribed(value)
+                for key, value in schema.items()
+                if key != "description" or not isinstance(value, str)
+            }
+        case list():
+            return [_undescribed(part) for part in schema]
+    return schema
 
 
 def plain(value: object) -> object:

@@ -6,6 +6,7 @@ of a fact is walked: recorder, codec, runner, rows.
 
 from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime
+from typing import Any
 from uuid import uuid4
 
 import msgspec
@@ -59,7 +60,7 @@ class Cells:
         self.name = name
         self.version = version
         self.cell = cell
-        self.tables = (cell,)
+        self.tables: tuple[Table[Any], ...] = (cell,)
         self.types = frozenset({ReportSubmitted.TOPIC})
         self._after = after
 
@@ -89,7 +90,7 @@ class Totals:
 
     name = "totals"
     version = 1
-    tables = (TOTAL,)
+    tables: tuple[Table[Any], ...] = (TOTAL,)
     types = frozenset({ReportSubmitted.TOPIC})
 
     def reads(self, event: Event) -> Iterable[tuple[Table[Total], Key]]:

@@ -4,6 +4,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
+from pathlib import Path
 
 import pytest
 
@@ -11,6 +12,7 @@ from ledger.codec import decode
 from ledger.database import Database, Role, connect_as_login
 from ledger.entry import Event
 from ledger.errors import (
+    FoldChanged,
     LeadershipLost,
     ProjectorLeading,
     ShapeChanged,
@@ -19,7 +21,9 @@ from ledger.errors import (
     ViewStopped,
 )
 from ledger.recorder import PostgresRecorder
-from projections import leading, positions, runner, saving
+from projections import fingerprints, leading, positions, runner, saving
+from projections.builds import require_same_folds
+from projections.fingerprints import fingerprint_of, register
 from projections.leading import Lead
 from projections.positions import Standing, standings
 from projections.runner import Runner
@@ -363,7 +367,25 @@ def test_a_fold_that_fails_stops_alone(database: Database, recorder: PostgresRec
         assert Reader(connection, recorder.ledger_id).position == 4
 
 
-def test_mended_code_resumes(database: Database, recorder: PostgresRecorder) -> None:
+@pytest.fixture
+def alike(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., None]]:
+    """Enters projections of one name and version into a register of folds, as alike."""
+
+    def enter(*projections: Projection) -> None:
+        prints = ", ".join(f'"{fingerprint_of(one)}"' for one in projections)
+        file = tmp_path / "folds.toml"
+        name, version = projections[0].name, projections[0].version
+        file.write_text(f"[{name}]\nversion = {version}\nalike = [{prints}]\n")
+        monkeypatch.setattr(fingerprints, "REGISTER", file)
+        register.cache_clear()
+
+    yield enter
+    register.cache_clear()
+
+
+def test_mended_code_resumes(
+    database: Database, recorder: PostgresRecorder, alike: Callable[..., None]
+) -> None:
     """A stopped projection tries again at the next start, from where it stopped."""
 
     class Mended(Cells):
@@ -373,6 +395,7 @@ def test_mended_code_resumes(database: Database, recorder: PostgresRecorder) -> 
 
     record(recorder, {"a": 1}, {"boom": 1}, {"a": 3})
     running(database, recorder).catch_up()
+    alike(Cells(), Mended())
     assert running(database, recorder, Mended()).catch_up() == 3
     assert shown(database, recorder) == {"a": 3}
     assert standing(database, recorder.ledger_id, "cells").stopped_at is None
@@ -438,6 +461,58 @@ def test_a_changed_shape_needs_a_new_version(
     narrower = Table("cell", Cell, key=("name",))
     with pytest.raises(ShapeChanged, match="raise its version"):
         running(database, recorder, Cells(cell=narrower)).catch_up()
+
+
+def test_a_changed_fold_needs_a_new_version(
+    database: Database,
+    recorder: PostgresRecorder,
+    simulated_recorder: PostgresRecorder,
+    alike: Callable[..., None],
+) -> None:
+    """Rows of two folds do not mix, in no ledger; what folds alike goes on, a new version too."""
+
+    class Otherwise(Cells):
+        def fold(self, event: Event, rows: Rows) -> None:
+            super().fold(event, rows)
+            rows.put(CELL, Cell("last", "U1", event.position))
+
+    record(recorder, {"a": 1})
+    running(database, recorder).catch_up()
+    for one in (recorder, simulated_recorder):
+        with pytest.raises(FoldChanged, match="projection cells folds otherwise than version 1"):
+            running(database, one, Otherwise()).catch_up()
+    with pytest.raises(FoldChanged, match="raise its version"):
+        require_same_folds(database, [Totals(), Otherwise()])
+    require_same_folds(database, [Totals(), Cells(), Otherwise(version=2)])
+    assert shown(database, recorder) == {"a": 1}
+    assert running(database, recorder).catch_up() == 1
+
+    assert running(database, recorder, Otherwise(version=2)).catch_up() == 1
+    assert shown(database, recorder) == {"a": 1, "last": 1}
+    alike(Cells(), Otherwise())
+    require_same_folds(database, [Otherwise()])
+
+
+UNTOLD = "UPDATE ledger.projection SET fingerprint = NULL, shape = '' RETURNING fingerprint"
+
+
+def test_a_build_from_before_there_were_fingerprints_is_told_its_own(
+    database: Database, recorder: PostgresRecorder
+) -> None:
+    """The first projector that goes on with it says which fold and shape it has."""
+
+    class Otherwise(Cells):
+        def fold(self, event: Event, rows: Rows) -> None:
+            del event, rows
+
+    running(database, recorder).catch_up()
+    with connect_as_login(database.url) as admin:
+        admin.execute(UNTOLD)
+    running(database, recorder).catch_up()
+    with pytest.raises(FoldChanged):
+        running(database, recorder, Otherwise()).catch_up()
+    with pytest.raises(ShapeChanged):
+        running(database, recorder, Cells(cell=Table("cell", Cell, key=("name",)))).catch_up()
 
 
 def test_a_new_version_is_built_beside_and_then_serves(
