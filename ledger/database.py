@@ -16,11 +16,17 @@ from pathlib import Path
 
 import psycopg
 from psycopg import errors, sql
-from psycopg.conninfo import conninfo_to_dict, make_conninfo
+from psycopg.conninfo import conninfo_to_dict
 from psycopg_pool import ConnectionPool, PoolTimeout
 
 from ledger.embedded import EmbeddedServer
 from ledger.errors import DatabaseUnreachable, LedgerError, WrongPostgres
+from ledger.patience import (
+    SILENCE_SECONDS,
+    THEIR_KEEPALIVES,
+    Impatient,
+    conninfo_with_keepalives,
+)
 from ledger.settings import Settings
 
 EMBEDDED_DATABASE = "ledger"
@@ -44,20 +50,34 @@ class Role(StrEnum):
 
 
 class Database:
-    """Where the ledger lives: connections by role."""
+    """Where the ledger lives: connections by role.
 
-    def __init__(self, url: str, closing: Callable[[], None] | None = None) -> None:
+    `silence_seconds` without an answer are the loss of a connection that may not wait for ever.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        closing: Callable[[], None] | None = None,
+        silence_seconds: float = SILENCE_SECONDS,
+    ) -> None:
         self.url = url
+        self.silence_seconds = silence_seconds
         self._closing = closing
-        self._pools: dict[Role, ConnectionPool] = {}
+        self._pools: dict[Role, ConnectionPool[Impatient]] = {}
         self._pools_lock = threading.Lock()
 
-    def connect(self, role: Role) -> psycopg.Connection:
-        """A session of one's own, autocommit, UTC; the caller closes it."""
+    def connect(self, role: Role, *, impatient: bool = False) -> Impatient:
+        """A session of one's own, autocommit, UTC; the caller closes it.
+
+        An impatient one is lost when a statement is silent for too long; others work for hours.
+        """
         connection = connect_as_login(self.url, options=_options(role))
+        connection.silence_seconds = self.silence_seconds
         try:
             _refuse_shared_session(connection, self.url)
             _require_role(connection, role)
+            connection.silence_seconds = self.silence_seconds if impatient else None
         except psycopg.OperationalError as error:
             connection.close()
             raise DatabaseUnreachable(
@@ -70,7 +90,10 @@ class Database:
 
     @contextmanager
     def pooled(self, role: Role) -> Iterator[psycopg.Connection]:
-        """A session from the role's pool, autocommit, UTC, for one short piece of work."""
+        """A session from the role's pool, autocommit, UTC, for one short piece of work.
+
+        It is an impatient one.
+        """
         pool = self._pool(role)
         try:
             connection = pool.getconn()
@@ -93,16 +116,17 @@ class Database:
         if self._closing:
             self._closing()
 
-    def _pool(self, role: Role) -> ConnectionPool:
+    def _pool(self, role: Role) -> ConnectionPool[Impatient]:
         with self._pools_lock:
             if role not in self._pools:
                 self._pools[role] = ConnectionPool(
-                    self.url,
-                    kwargs={"autocommit": True, "options": _options(role)},
+                    _conninfo(self.url, _options(role)),
+                    connection_class=Impatient,
+                    kwargs={"autocommit": True},
                     min_size=0,
                     max_size=POOL_SIZE_MAX,
                     timeout=POOL_TIMEOUT_SECONDS,
-                    configure=lambda connection: _require_role(connection, role),
+                    configure=lambda connection: self._configure(connection, role),
                     # A restarted server leaves dead connections behind; find out before use.
                     check=ConnectionPool.check_connection,
                     name=role.value,
@@ -110,16 +134,24 @@ class Database:
                 )
             return self._pools[role]
 
+    def _configure(self, connection: Impatient, role: Role) -> None:
+        connection.silence_seconds = self.silence_seconds
+        _require_role(connection, role)
+
 
 def open_database(settings: Settings) -> Database:
     """The database of LEDGER_DATABASE_URL, or the embedded one, started or joined."""
     if settings.database_url:
-        database = Database(settings.database_url)
+        database = Database(
+            settings.database_url, silence_seconds=settings.database_timeout_seconds
+        )
     else:
         server = EmbeddedServer(Path(settings.home))
         server.start()
         create_database(server.url(), EMBEDDED_DATABASE)
-        database = Database(server.url(EMBEDDED_DATABASE), server.close)
+        database = Database(
+            server.url(EMBEDDED_DATABASE), server.close, settings.database_timeout_seconds
+        )
     try:
         with connect_as_login(database.url) as connection:
             _require_version(connection)
@@ -129,17 +161,10 @@ def open_database(settings: Settings) -> Database:
     return database
 
 
-def connect_as_login(url: str, *, options: str = "-c TimeZone=UTC") -> psycopg.Connection:
+def connect_as_login(url: str, *, options: str = "-c TimeZone=UTC") -> Impatient:
     """A session as the login user itself, autocommit; for migrations, tests and restores."""
-    given = conninfo_to_dict(url)
-    merged = make_conninfo(
-        url,
-        options=" ".join(filter(None, (str(given.get("options") or ""), options))),
-        connect_timeout=given.get("connect_timeout") or CONNECT_TIMEOUT_SECONDS,
-        application_name=given.get("application_name") or "ledger",
-    )
     try:
-        return psycopg.connect(merged, autocommit=True)
+        return Impatient.connect(_conninfo(url, options), autocommit=True)
     except psycopg.OperationalError as error:
         raise DatabaseUnreachable(
             f"PostgreSQL does not answer: {' '.join(str(error).split())}; start it, or correct "
@@ -159,8 +184,19 @@ def create_database(url: str, name: str) -> None:
         connection.execute(CREATE_DATABASE.format(sql.Identifier(name)))
 
 
+def _conninfo(url: str, options: str) -> str:
+    """The address, with options of the server beside those that it has."""
+    given = conninfo_to_dict(url)
+    return conninfo_with_keepalives(
+        url,
+        options=" ".join(filter(None, (str(given.get("options") or ""), options))),
+        connect_timeout=str(given.get("connect_timeout") or CONNECT_TIMEOUT_SECONDS),
+        application_name=str(given.get("application_name") or "ledger"),
+    )
+
+
 def _options(role: Role) -> str:
-    return f"-c role={role} -c TimeZone=UTC"
+    return f"-c role={role} -c TimeZone=UTC {THEIR_KEEPALIVES}"
 
 
 def _require_version(connection: psycopg.Connection) -> None:

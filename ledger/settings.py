@@ -39,6 +39,14 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         str,
         Meta(description="PostgreSQL 16 to 18 to use; empty runs the embedded one in LEDGER_HOME"),
     ] = ""
+    database_timeout_seconds: Annotated[
+        int,
+        Meta(
+            ge=3,
+            le=3_600,
+            description="How long PostgreSQL may be silent before a connection counts as lost",
+        ),
+    ] = 30
     home: Annotated[
         str,
         Meta(min_length=1, description="Folder of the embedded PostgreSQL and of local keys"),

@@ -26,7 +26,7 @@ from ledger.embedded import EmbeddedServer
 from ledger.errors import LedgerError
 from ledger.merkle import CompactRange, leaf_hash
 from ledger.recorder import Appended, AppendRequest, Condition, Item, PostgresRecorder
-from ledger.recorder.session import Session
+from ledger.recorder.session import Predecessor, Session
 from ledger.sealing.checkpoint import Checkpoint, open_checkpoint
 from ledger.sealing.folder import LogFolder
 from ledger.sealing.guard import Guard
@@ -196,7 +196,7 @@ def _plant_asynchronous_commit() -> None:
     """The defect that the checker must find: commits are answered before they are durable."""
     prepare = Session._prepare
 
-    def planted(self: Session, predecessor: int | None) -> None:
+    def planted(self: Session, predecessor: Predecessor | None) -> None:
         prepare(self, predecessor)
         self._connection.execute("SET synchronous_commit = off")
 

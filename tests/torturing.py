@@ -113,6 +113,7 @@ class Line:
         self.cut_count = 0
         self.hold_back: Callable[[bytes], int] = lambda _: 0
         """How many of the last bytes of an answer come a moment late."""
+        self._ways = _open_ways()
         host, port = self._listener.getsockname()
         self.url = make_conninfo(url, host=host, port=port, sslmode="disable")
         self._open: set[socket.socket] = set()
@@ -124,6 +125,29 @@ class Line:
             self._listener.shutdown(socket.SHUT_RDWR)  # which wakes who waits in accept
         self._listener.close()
         self.cut_all()
+
+    def swallow(self) -> None:
+        """From now on let nothing through on the connections that are open, and break none."""
+        ways, self._ways = self._ways, _open_ways()
+        for flows in ways:
+            flows.clear()
+
+    def swallow_answers(self) -> None:
+        """The same for what the server says on them; what it is told goes on to arrive."""
+        (_, downwards), self._ways = self._ways, _open_ways()
+        downwards.clear()
+
+    def fall_silent(self) -> Callable[[], None]:
+        """Let nothing through, on new connections neither; what comes back ends that."""
+        ways = self._ways
+        for flows in ways:
+            flows.clear()
+
+        def flow_again() -> None:
+            for flows in ways:
+                flows.set()
+
+        return flow_again
 
     def cut_all(self) -> None:
         """Cut every connection that is open now."""
@@ -138,7 +162,11 @@ class Line:
                 with suppress(OSError):
                     server = self._connect()
                     self._open |= {client, server}
-                    for ends in ((client, server, False), (server, client, True)):
+                    upwards, downwards = self._ways
+                    for ends in (
+                        (client, server, False, upwards),
+                        (server, client, True, downwards),
+                    ):
                         threading.Thread(
                             target=self._pump, args=(*ends, self.budget()), daemon=True
                         ).start()
@@ -152,10 +180,16 @@ class Line:
         return socket.create_connection((host, int(port)))
 
     def _pump(
-        self, source: socket.socket, sink: socket.socket, downwards: bool, left: int | None
+        self,
+        source: socket.socket,
+        sink: socket.socket,
+        downwards: bool,
+        flows: threading.Event,
+        left: int | None,
     ) -> None:
         with suppress(OSError):
             while data := source.recv(CHUNK_BYTES):
+                flows.wait()
                 if left is not None:
                     data, left = data[:left], left - len(data)
                 held = self.hold_back(data) if downwards else 0
@@ -171,6 +205,14 @@ class Line:
                 end.shutdown(socket.SHUT_RDWR)
             end.close()
             self._open.discard(end)
+
+
+def _open_ways() -> tuple[threading.Event, threading.Event]:
+    """Upwards and downwards: whether anything is let through."""
+    upwards, downwards = threading.Event(), threading.Event()
+    upwards.set()
+    downwards.set()
+    return upwards, downwards
 
 
 def random_budget(seed: int) -> Callable[[], int | None]:

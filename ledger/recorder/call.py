@@ -26,6 +26,7 @@ from ledger.errors import (
     NotFound,
     TimeWentBack,
 )
+from ledger.patience import Impatient
 from ledger.recorder.admission import Prepared, element
 from ledger.recorder.requests import Appended, AppendRequest, Receipt
 
@@ -76,7 +77,7 @@ class Replayed(msgspec.Struct, frozen=True):
 class AppendCall:
     """The prepared call of one connection; owned by the writer thread."""
 
-    def __init__(self, connection: psycopg.Connection, ledger_id: int) -> None:
+    def __init__(self, connection: Impatient, ledger_id: int) -> None:
         self._connection = connection
         self._ledger_id = ledger_id.to_bytes(4, "big")
         self._completed(connection.pgconn.prepare(_STATEMENT, APPEND, _TYPES))
@@ -136,11 +137,17 @@ class AppendCall:
         return results[0]
 
     def _wait_for(self, happenings: int) -> None:
-        """Wait for the socket: other threads run meanwhile, which libpq's own waiting forbids."""
-        pgconn = self._connection.pgconn
+        """Wait for the socket: other threads run meanwhile, which libpq's own waiting forbids.
+
+        Not for ever: a line may be silent and not broken, and then the call's end is unknown.
+        """
+        pgconn, silence_seconds = self._connection.pgconn, self._connection.silence_seconds
         socket = select.poll()
         socket.register(pgconn.socket, happenings)
-        if any(happened != select.POLLOUT for _, happened in socket.poll()):
+        found = socket.poll(None if silence_seconds is None else silence_seconds * 1000)
+        if not found:
+            self._connection.lose()
+        if any(happened != select.POLLOUT for _, happened in found):
             pgconn.consume_input()
 
     def _completed(self, result: pq.abc.PGresult) -> None:

@@ -83,7 +83,7 @@ class Subscription:
 
     def _listen(self) -> None:
         if self._listener is None:
-            self._listener = self._database.connect(Role.READER)
+            self._listener = self._database.connect(Role.READER, impatient=True)
             self._listener.execute(LISTEN.format(sql.Identifier(self._channel)))
 
     def _wait(self) -> None:

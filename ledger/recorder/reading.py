@@ -234,7 +234,7 @@ class Reader:
             try:
                 session = self._free.pop()
             except IndexError:
-                session = self._database.connect(Role.READER)
+                session = self._database.connect(Role.READER, impatient=True)
                 session.prepare_threshold = 0
             try:
                 yield session

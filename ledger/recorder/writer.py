@@ -29,7 +29,7 @@ from ledger.recorder.admission import Prepared
 from ledger.recorder.batch import Batch
 from ledger.recorder.call import CLOCKS_DISAGREE, Replayed, last_of, refusal_of
 from ledger.recorder.clock import WatchedClock
-from ledger.recorder.session import Guard, Session
+from ledger.recorder.session import Guard, Predecessor, Session
 
 QUEUE_BYTES_MAX: Final = 256 * 1024 * 1024
 """Beyond this, callers wait before they may queue."""
@@ -296,7 +296,7 @@ class GroupCommit:
         if lost:
             lost.close()
         try:
-            found = self._recorded(batch, lost.fence if lost else None)
+            found = self._recorded(batch, lost.left if lost else None)
         except (LedgerError, psycopg.Error) as error:
             unknown = OutcomeUnknown(
                 f"the connection broke during the append, and the database cannot be asked "
@@ -324,17 +324,17 @@ class GroupCommit:
         self._backlog.extendleft(reversed(again))
         self._hand_over()
 
-    def _recorded(self, batch: list[Waiting], fence: int | None) -> dict[bytes, int]:
+    def _recorded(self, batch: list[Waiting], left: Predecessor | None) -> dict[bytes, int]:
         """Which requests of a lost call are recorded, and where; the line may break again."""
         ids = [one.prepared.id_bytes[0] for one in batch]
         for _ in range(LOST_MAX - 1):
-            session = self._open_session(fence)
+            session = self._open_session(left)
             try:
                 return session.recorded(ids)
             except psycopg.OperationalError:
                 if not session.lost:
                     raise
-        return self._open_session(fence).recorded(ids)
+        return self._open_session(left).recorded(ids)
 
     def _isolate(self, batch: list[Waiting], error: psycopg.Error) -> None:
         """After an error that one request may have caused: halve until it stands alone."""
@@ -343,17 +343,25 @@ class GroupCommit:
         if not isinstance(refusal, Invalid) or together or len(batch) == 1:
             self._refuse(batch, refusal)
             return
-        middle = len(batch) // 2
+        middle, waiting_count = len(batch) // 2, len(self._backlog)
         self._write(batch[:middle])
-        self._write(batch[middle:])
+        put_back_count = len(self._backlog) - waiting_count
+        if put_back_count:
+            # A connection was lost: those that are tried again come first, or a caller's requests
+            # would change places.
+            self._backlog.rotate(-put_back_count)
+            self._backlog.extendleft(reversed(batch[middle:]))
+            self._backlog.rotate(put_back_count)
+        else:
+            self._write(batch[middle:])
 
-    def _open_session(self, predecessor: int | None = None) -> Session:
+    def _open_session(self, predecessor: Predecessor | None = None) -> Session:
         """The session, opened again when it was lost between two calls."""
         if self._session and not self._session.lost:
             return self._session
         self._hand_over()  # opening takes its time
         if self._session:
-            predecessor = self._session.fence
+            predecessor = self._session.left
             self._session.close()
             self._session = None
         session = self._connected(predecessor)
@@ -369,7 +377,7 @@ class GroupCommit:
         self._session = session
         return session
 
-    def _connected(self, predecessor: int | None) -> Session:
+    def _connected(self, predecessor: Predecessor | None) -> Session:
         """A new session; `DatabaseUnreachable` when there is none to be had in time."""
         if self._gone_since is None:
             self._gone_since = time.monotonic()
