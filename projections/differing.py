@@ -19,9 +19,9 @@ from projections.tables import Key, Table, plain
 class FieldChange(msgspec.Struct, frozen=True):
     """One field that changed: its dotted path in the row, and its JSON value before and after.
 
-    An item of a list is named by its place, from 0. An item that went is named by the place that
-    it had (`after` is null), any other by the place that it has; `applied` in the tests says how
-    the changes make one row of the other.
+    An item of a list is named by the place, from 0, that it has in the list as it is after; one
+    that went (`after` is null) by the place that it had. So the changes make one row of the
+    other: outer lists before inner ones, in each what went before what came.
     """
 
     field: str
@@ -78,8 +78,8 @@ def difference(
 
 def _said(row: msgspec.Struct) -> dict[str, Any]:
     """A row's fields as JSON, without those that say nothing."""
-    value: dict[str, Any] = msgspec.to_builtins(row)
-    return {name: one for name, one in value.items() if one is not None and one != []}
+    said: dict[str, Any] = _json(row)
+    return {name: value for name, value in said.items() if value is not None and value != []}
 
 
 def _fields(path: str, before: msgspec.Struct, after: msgspec.Struct) -> Iterator[FieldChange]:
@@ -118,4 +118,5 @@ def _names(items: tuple[Any, ...]) -> list[object]:
 
 
 def _json(value: object) -> Any:  # noqa: ANN401
-    return msgspec.to_builtins(value)
+    """A value as whoever reads the answer sees it: lists, strings, numbers."""
+    return msgspec.json.decode(msgspec.json.encode(value))
