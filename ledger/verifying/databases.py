@@ -15,6 +15,7 @@ from ledger.database import Database, Role
 from ledger.errors import Invalid
 from ledger.recorder import LedgerInfo
 from ledger.sealing.tiles import TILE_WIDTH
+from ledger.verifying.agreeing import check_rows
 from ledger.verifying.attachments import Files, check_files
 from ledger.verifying.judging import Judgement, Uppers
 from ledger.verifying.logs import (
@@ -28,14 +29,23 @@ from ledger.verifying.logs import (
 )
 from ledger.verifying.personal import Personal, Reveal
 from ledger.verifying.report import AttachedFiles, Fault, Report
-from ledger.verifying.rows import ERASED, Rows, Table, check_rows, extend_runs, person_in
+from ledger.verifying.rows import ERASED, Rows, Table, extend_runs, person_in
 from ledger.verifying.sources import FileMissing, FolderLog
 from ledger.verifying.spreading import spread
 from ledger.verifying.stretches import Differing, parts_of
-from ledger.verifying.tables import check_astray, check_counts, check_keys
+from ledger.verifying.tables import (
+    check_astray,
+    check_count_of_keys,
+    check_keys,
+    check_tags,
+    tag_ranges,
+)
 from ledger.verifying.tree import Tree
 
 RUNS_MAX: Final = 10_000
+TAGS_AT_ONCE: Final = 2
+"""Parts of the tags that the server compares at a time: each takes a processor and its memory."""
+
 
 ENDS: Final = """
 SELECT head.position, head.recorded_at, event.recorded_at, seal.size, seal.root
@@ -92,7 +102,10 @@ def verify_database(live: Live, demand: Demand) -> Report:
         _check_ends(ends, opened, report)
         _check_rows(live, demand, opened, ends, connection, report)
     if note is not None and opened.newest is not None:
-        _take_over(verify_log(live.folder, demand), report)
+        demand.doing("verifying the log folder")
+        with report.timed("log folder"):
+            folder = verify_log(live.folder, demand)
+        _take_over(folder, report)
     elif ends.sealed_size:
         report.blame(
             None,
@@ -165,9 +178,14 @@ def _check_rows(  # noqa: PLR0913, PLR0917  (all that rows are compared with)
     parts = parts_of(first, ends.position, chosen, {})
     tally = _Tally(live, connection, report, after=first * TILE_WIDTH)
     stretches = spread(partial(check_rows, table), parts, processes=demand.processes_used())
-    found = gather(prefix, tally.over(stretches, demand), report)
-    report.root = found.tree.root(ends.position).hex()
-    report.add(tally.finish(ends.position))
+    demand.doing("verifying rows")
+    with report.timed("rows and ids"):
+        found = gather(prefix, tally.over(stretches, demand), report)
+        report.root = found.tree.root(ends.position).hex()
+    demand.doing("verifying tags")
+    with report.timed("tags"):
+        report.add(_check_tags(table, first * TILE_WIDTH, ends.position))
+    report.add(tally.finish(ends.position, demand))
     tree = found.tree
     if newest is not None and newest.size <= ends.position:
         judgement = Judgement(tree, found.differing, newest.size, newest.root)
@@ -176,7 +194,31 @@ def _check_rows(  # noqa: PLR0913, PLR0917  (all that rows are compared with)
         check_kept(judgement.tree, opened, newest, demand.trust, report)
     elif newest is not None:
         report.add(_differing(found.differing))
+    else:
+        _check_kept_alone(tree, opened, ends, demand, report)
     _check_seal(tree, ends, report)
+
+
+def _check_tags(table: Table, after: int, until: int) -> list[Fault]:
+    """Every tag of these entries has its row, and no row is without its tag."""
+    ranges = tag_ranges(after, until, at_once=TAGS_AT_ONCE)
+    work = partial(check_tags, table.url, table.ledger_id)
+    # The server does all of this: threads are enough to ask.
+    faults = [one for found in spread(work, ranges, processes=1, in_threads=True) for one in found]
+    missing = [one for one in faults if "missing" in one.what]
+    # Where tags are missing a column was changed, and its old tags are no finding of their own.
+    return missing or faults
+
+
+def _check_kept_alone(
+    tree: Tree, opened: Opened, ends: Ends, demand: Demand, report: Report
+) -> None:
+    """Without the folder's checkpoint: the rows must begin with every tree that was kept."""
+    within = tuple(one for one in opened.kept if one[1].size <= ends.position)
+    if within:
+        largest = max((one for _, one in within), key=lambda one: one.size)
+        among = msgspec.structs.replace(opened, kept=within)
+        check_kept(tree, among, largest, demand.trust, report)
 
 
 def _differing(differing: dict[int, Differing]) -> list[Fault]:
@@ -211,19 +253,20 @@ class _Tally:
             self._take_what_was_told_before()
         self._runs: list[tuple[bytes, int, int]] = []
         self._faults: list[Fault] = []
-        self._tags = self._keys = 0
+        self._keys = 0
 
     def over(self, stretches: Iterable[Rows], demand: Demand) -> Iterator[Rows]:
         """The same stretches, each taken into account."""
         done = 0
         for one in stretches:
-            self._tags += one.tags
             for run in one.runs:
                 extend_runs(self._runs, *run)
             if len(self._runs) >= RUNS_MAX:
-                self._look(keep=1)
+                with self._report.timed("keys"):
+                    self._look(keep=1)
             if self._personal:
-                self._personal.take(one.sealed, one.erasures)
+                with self._report.timed("personal values"):
+                    self._personal.take(one.sealed, one.erasures)
             self._erasures.update((person, position) for position, person in one.erasures)
             for position, entry in one.of_files:
                 self._files.take(position, entry)
@@ -231,22 +274,29 @@ class _Tally:
             demand.advance(done)
             yield one
 
-    def finish(self, until: int) -> list[Fault]:
+    def finish(self, until: int, demand: Demand) -> list[Fault]:
         """The rows that are missing or too many; what is kept elsewhere goes into the report."""
-        self._look(keep=0)
         if self._personal:
-            self._personal.finish(self._erasures)
+            demand.doing("verifying personal values")
+            with self._report.timed("personal values"):
+                self._personal.finish(self._erasures)
         if self._store:
-            self._check_attachments(self._store)
+            demand.doing("verifying attachments")
+            with self._report.timed("attachments"):
+                self._check_attachments(self._store)
+        demand.doing("verifying keys")
+        with self._report.timed("keys"):
+            return self._check_keys(until)
+
+    def _check_keys(self, until: int) -> list[Fault]:
+        self._look(keep=0)
         astray = check_astray(self._connection, self._ledger_id)
         if astray is not None:
             self._faults.append(astray)
         if not any("event_" in one.what for one in (*self._report.faults, *self._faults)):
             after, ledger_id = self._after, self._ledger_id
-            rows = until - after + self._keys
-            self._faults += check_counts(
-                self._connection, ledger_id, after, until, self._tags, rows
-            )
+            keys = until - after + self._keys
+            self._faults += check_count_of_keys(self._connection, ledger_id, after, until, keys)
         return self._faults
 
     def _look(self, *, keep: int) -> None:

@@ -24,7 +24,14 @@ from ledger.decisions.erasure import REGISTER, DestroyPersonalKey
 from ledger.decisions.organisation import RegisterPerson
 from ledger.entry import Context
 from ledger.erasure import Erasure
-from ledger.errors import Conflict, Invalid, LogStopped, NotAllowed, NotFound
+from ledger.errors import (
+    Conflict,
+    DatabaseUnreachable,
+    Invalid,
+    LogStopped,
+    NotAllowed,
+    NotFound,
+)
 from ledger.events.erasure import PersonalKeyDestroyed
 from ledger.founding import found_ledger
 from ledger.identifiers import new_fact_id
@@ -148,6 +155,35 @@ def test_erasing_twice_records_one_fact(place: Place, elsewhere: Place) -> None:
 
     assert first.position == again.position == there.position
     assert place.facts() == [(WHO, "requested")]
+
+
+def test_each_erasure_is_told_by_its_own_fact(place: Place, elsewhere: Place) -> None:
+    """Whoever hears of several at once is told the right position of each."""
+    for person in (WHO, OTHER):
+        place.register(person, NAME, f"E-{person}")
+    told = {
+        person: place.erasure.erase(person, "requested", operator()).position
+        for person in (WHO, OTHER)
+    }
+
+    assert elsewhere.store.erased(now=True) == told
+    assert place.store.erased(now=True) == told
+
+
+def test_the_key_goes_before_the_values(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    """When the database cannot delete, what is left in it says nothing: the key is gone."""
+    mine = place.register(WHO, NAME, NUMBER)
+
+    def fail() -> int:
+        assert place.keys.of([WHO]) == {WHO: None}
+        raise DatabaseUnreachable
+
+    monkeypatch.setattr(place.store, "delete_erased", fail)
+    with pytest.raises(DatabaseUnreachable):
+        place.erasure.erase(WHO, "requested", operator())
+
+    assert place.store.reveal(mine) == [Mark.ERASED] * 2
+    assert place.rows() == (2, 1)
 
 
 def test_two_who_erase_at_once_record_one_fact(place: Place, elsewhere: Place) -> None:
@@ -571,6 +607,7 @@ def test_one_ledgers_erasure_leaves_the_others_alone(place: Place, home: Path) -
 
     place.erasure.erase(WHO, "requested", operator())
 
+    assert store.erased(now=True) == {}
     assert store.reveal([mine]) == [NAME]
     assert store.delete_erased() == 0
     keys.close()
@@ -658,6 +695,8 @@ def test_an_entry_says_who_was_erased_of_those_in_it(place: Place) -> None:
     """The persons whose values it commits to, with the fact; nobody while nobody is erased."""
     place.register(WHO, NAME, NUMBER)
     (registered,) = place.recorder.read((Item(tags=(f"person:{WHO}",)),)).events
+    place.register(OTHER, "王芳", "E-1")
+    place.erasure.erase(OTHER, "requested", operator())
     assert place.store.erased_in(registered.entry) == {}
 
     position = place.erasure.erase(WHO, "requested", operator()).position

@@ -2,16 +2,17 @@
 
 import hmac
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from ledger.database import Database, connect_as_login
 from ledger.errors import Invalid
 from ledger.personal_keys import PersonalKeys, PersonErased
 from ledger.recorder import create_ledger
-from ledger.sealed import Mark, Personal, SealedStore
+from ledger.sealed import Kept, Mark, Personal, SealedStore
 from ledger.vocabulary import Sealed
 
 
@@ -124,6 +125,43 @@ def test_a_changed_row_is_not_believed(database: Database, store: SealedStore, c
 
     assert "王芳" not in values
     assert Mark.MISSING in values
+
+
+def test_a_value_that_was_not_committed_to_is_not_believed(
+    database: Database, keys: PersonalKeys
+) -> None:
+    """Sealed under the right key and for the right entry by somebody who has both: not it."""
+    ledger_id = create_ledger(database, "main", simulated=True)
+    store = SealedStore(database, ledger_id, keys, draw_nonce=lambda size: b"n" * size)
+    sealed = store.seal("p1", "name", "王芳")
+    key = keys.of(["p1"])["p1"] or b""
+    bound = ledger_id.to_bytes(4, "big") + bytes.fromhex(sealed.commitment) + b"p1"
+    forged = b"g" * 12 + AESGCM(key).encrypt(b"g" * 12, b"n" * 32 + "李雷".encode(), bound)
+    with connect_as_login(database.url) as connection:
+        connection.execute("UPDATE ledger.sealed_field SET ciphertext = %s", (forged,))
+
+    assert store.reveal([pair(sealed)]) == [Mark.MISSING]
+    assert list(store.check([pair(sealed)])) == [Kept.WRONG]
+
+
+def test_what_was_opened_before_a_destruction_is_not_kept_after_it(
+    store: SealedStore, keys: PersonalKeys, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A value opened while its key is being destroyed is shown to nobody who asks later."""
+    mine, other = store.seal("p1", "name", "王芳"), store.seal("p2", "name", "李雷")
+    opened = store._opened
+
+    def slowly(sealed: Sequence[tuple[str, str]]) -> dict[tuple[str, str], str | Mark]:
+        found = opened(sealed)
+        monkeypatch.setattr(store, "_opened", opened)
+        keys.destroy("p1")
+        assert store.reveal([pair(other)]) == ["李雷"]  # another thread, meanwhile
+        return found
+
+    monkeypatch.setattr(store, "_opened", slowly)
+    store.reveal([pair(mine)])
+
+    assert store.reveal([pair(mine)]) == [Mark.ERASED]
 
 
 def test_a_person_is_found_by_number_without_the_number_being_stored(

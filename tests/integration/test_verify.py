@@ -11,7 +11,7 @@ import pytest
 from psycopg.conninfo import conninfo_to_dict
 
 from ledger.database import Database, connect_as_login
-from ledger.merkle import leaf_hash
+from ledger.merkle import leaf_hash, root_of
 from ledger.personal_keys import PersonalKeys
 from ledger.recorder import LedgerInfo, NewEvent, PostgresRecorder, create_ledger
 from ledger.sealed import SealedStore
@@ -326,6 +326,13 @@ def earlier_partial(folder: Path) -> None:
     (folder / "tile/0/000.p/9").write_bytes(bytes(32 * 9))
 
 
+def earlier_partial_bundle(folder: Path) -> None:
+    """The bundle of an earlier tree, with another entry in it."""
+    entries = decode_bundle((folder / "tile/entries/000").read_bytes())[:9]
+    (folder / "tile/entries/000.p").mkdir(exist_ok=True)
+    (folder / "tile/entries/000.p/9").write_bytes(encode_bundle([*entries[:8], edited(entries[8])]))
+
+
 FILES: dict[str, tuple[Callable[[Path], object], int, str]] = {
     "an edited entry": (
         lambda folder: bundle(
@@ -396,6 +403,16 @@ FILES: dict[str, tuple[Callable[[Path], object], int, str]] = {
         1,
         "tile/0/000.p/9 is not the beginning",
     ),
+    "an earlier partial bundle": (
+        earlier_partial_bundle,
+        1,
+        "tile/entries/000.p/9 is not the beginning",
+    ),
+    "an earlier upper tile": (
+        lambda folder: (folder / "tile/1/000.p/1").write_bytes(bytes(32)),
+        1,
+        "tile/1/000.p/1 does not hold",
+    ),
     "a stray file": (
         lambda folder: (folder / "tile/0/0").write_bytes(b""),
         0,
@@ -415,6 +432,29 @@ def test_damage_in_the_folder_is_named(sealed: Sealed, damage: str) -> None:
     assert first is not None
     assert what in first.what
     assert (first.position or 0) == position or damage == "a truncated bundle", first
+
+
+@pytest.mark.parametrize("level", [0, 1, 2])
+def test_every_level_of_tiles_is_looked_at(tmp_path: Path, level: int) -> None:
+    """In a log of 65,536 entries, which has three levels; here its hashes alone."""
+    key = SigningKey.generate(ORIGIN)
+    hashes = [leaf_hash(number.to_bytes(4, "big")) for number in range(65_536)]
+    for height in range(3):
+        for index in range(-(-len(hashes) // 256)):
+            filed = hashes[index * 256 : (index + 1) * 256]
+            path = tmp_path / TileId(height, index, len(filed)).path()
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(b"".join(filed))
+        if height < 2:
+            hashes = [root_of(hashes[at : at + 256]) for at in range(0, len(hashes), 256)]
+    checkpoint = Checkpoint(ORIGIN, 65_536, hashes[0])
+    (tmp_path / "checkpoint").write_text(sign_checkpoint(checkpoint, [key]))
+    wanted = Demand(trust=Trust((key.verifier,), "given"), processes=1, tiles_only=True)
+    assert verify_log(FolderLog(str(tmp_path)), wanted).faults == []
+
+    flip(tmp_path, ["tile/0/007", "tile/1/000", "tile/2/000.p/1"][level], 3)
+
+    assert verify_log(FolderLog(str(tmp_path)), wanted).faults != []
 
 
 def test_a_damaged_folder_is_found_beside_the_database(sealed: Sealed) -> None:
@@ -534,6 +574,27 @@ def test_a_fork_is_found(sealed: Sealed, tmp_path: Path) -> None:
         assert report.first.what.startswith("FORK")
 
 
+def test_rows_alone_are_held_to_what_was_kept(sealed: Sealed, tmp_path: Path) -> None:
+    """Folder and seal taken away: what an auditor kept is compared with the rows all the same."""
+    forged = Checkpoint(ORIGIN, 300, leaf_hash(b"other"))
+    (tmp_path / "forged").write_text(sign_checkpoint(forged, sealed.keys.signing()))
+    (tmp_path / "newest").write_bytes((sealed.folder.path / "checkpoint").read_bytes())
+    shutil.rmtree(sealed.folder.path)
+    with connect_as_login(sealed.database.url) as connection:
+        connection.execute("ALTER TABLE ledger.seal DISABLE TRIGGER ALL")
+        connection.execute("DELETE FROM ledger.seal")
+
+    report = of_database(sealed, kept=(kept(tmp_path / "kept"), kept(tmp_path / "newest")))
+    assert report.faults == []
+    assert {(one.size, one.consistent) for one in report.kept} == {(300, True), (SIZE, True)}
+    first = of_database(sealed, kept=(kept(tmp_path / "forged"),)).first
+    assert first is not None
+    assert first.what.startswith("FORK")
+    sealed.rewind(590)
+    faults = of_database(sealed, kept=(kept(tmp_path / "newest"),)).faults
+    assert any(one.position == 591 and one.what.startswith("ROLLBACK") for one in faults)
+
+
 def test_a_folder_that_is_gone_is_missed(sealed: Sealed) -> None:
     """The database remembers that it was sealed."""
     shutil.rmtree(sealed.folder.path)
@@ -649,6 +710,22 @@ def test_a_sound_export_is_accepted(sealed: Sealed, export: Path, tmp_path: Path
     assert any("NOT compared with any checkpoint" in note for note in alone.notes)
     old = verify_export(export, demand(sealed, kept=(kept(tmp_path / "kept"),)))
     assert (old.faults, old.kept[0].consistent) == ([], True)
+
+
+def test_an_export_is_held_to_what_was_kept(sealed: Sealed, export: Path, tmp_path: Path) -> None:
+    """With kept checkpoints and no other: an export that ends before one, or forks from one."""
+    newest = kept(sealed.folder.path / "checkpoint")
+    lines(export, lambda all_: all_.__delitem__(slice(590, None)))
+
+    for keeping in ((newest,), (kept(tmp_path / "kept"), newest)):
+        first = verify_export(export, demand(sealed, kept=keeping)).first
+        assert first is not None
+        assert (first.position, "ends here" in first.what) == (591, True)
+
+    lines(export, lambda all_: all_.__setitem__(7, edited(all_[7])))
+    first = verify_export(export, demand(sealed, kept=(kept(tmp_path / "kept"),))).first
+    assert first is not None
+    assert first.what.startswith("FORK")
 
 
 def test_an_export_cut_within_a_line_is_found(sealed: Sealed, export: Path) -> None:
