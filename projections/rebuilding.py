@@ -10,7 +10,9 @@ old builds stand, lets the new ones answer, and shuts out the projector, which b
 finds the new builds to lead. Read next: `build_difference.py`, which says what would change.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import closing, contextmanager
+from datetime import timedelta
 from typing import Final
 
 import msgspec
@@ -21,8 +23,10 @@ from ledger.database import Database, Role
 from ledger.errors import ProjectorLeading, RebuildStopped
 from projections.builds import (
     EMPTY,
+    Dropped,
     builds_of,
     drop_build,
+    drop_builds,
     lock_builds,
     make_build,
     next_generation,
@@ -49,6 +53,9 @@ class Beside(msgspec.Struct, frozen=True):
     old: Standing | None
     new: Standing
 
+
+KEPT_MIN: Final = timedelta(minutes=1)
+"""No request lives longer, so none finds its build gone."""
 
 HAND_OVER: Final = """
 UPDATE ledger.projection
@@ -224,6 +231,32 @@ def _stand_still(connection: psycopg.Connection, ledger_id: int) -> int:
     lock_builds(connection)
     rows = connection.execute(STAND_STILL, (ledger_id,)).fetchall()
     return max((int(position) for position, serving in rows if serving), default=0)
+
+
+def cancel_rebuild(database: Database, ledger_id: int, names: Sequence[str]) -> list[Dropped]:
+    """Drop what was built of these projections and does not serve.
+
+    `RebuildGoing` while a process builds it.
+    """
+    with _alone(database, ledger_id) as connection:
+        return drop_builds(connection, ledger_id, half_built=names)
+
+
+def drop_retired(database: Database, ledger_id: int, keep: timedelta) -> list[Dropped]:
+    """Drop the builds that have not served for as long as `keep`, but at least for a minute.
+
+    Whoever asks keeps the builds that served when they began, so a question is left its time.
+    What a transaction reads is left for the next time. `RebuildGoing` while a process rebuilds.
+    """
+    with _alone(database, ledger_id) as connection:
+        return drop_builds(connection, ledger_id, retired_before=max(keep, KEPT_MIN))
+
+
+@contextmanager
+def _alone(database: Database, ledger_id: int) -> Iterator[psycopg.Connection]:
+    with closing(database.connect(Role.PROJECTOR)) as connection:
+        take_rebuild(connection, ledger_id)
+        yield connection
 
 
 BEGIN_AGAIN: Final = """

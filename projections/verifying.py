@@ -96,14 +96,28 @@ def verify_views(
         return [_verify(connection, ledger_id, source, one, advance) for one in projections]
 
 
-def _verify(
+def verify_build(  # noqa: PLR0913, PLR0917  (what `verify_views` takes, and which build)
+    database: Database,
+    ledger_id: int,
+    source: Source,
+    projection: Projection,
+    generation: int,
+    advance: Advance = lambda _done: None,
+) -> ViewChecked:
+    """The same for one build that need not serve, as long as nobody folds it meanwhile."""
+    with closing(database.connect(Role.READER)) as connection:
+        return _verify(connection, ledger_id, source, projection, advance, generation)
+
+
+def _verify(  # noqa: PLR0913, PLR0917  (what its callers know)
     connection: psycopg.Connection,
     ledger_id: int,
     source: Source,
     projection: Projection,
     advance: Advance,
+    generation: int | None = None,
 ) -> ViewChecked:
-    standing, served = _served(connection, ledger_id, projection, {})
+    standing, served = _served(connection, ledger_id, projection, {}, generation)
     if standing is None:
         return ViewChecked(
             view=projection.name,
@@ -130,7 +144,7 @@ def _verify(
     }
     if not any(wanted.values()):
         return told
-    return _name_first(connection, ledger_id, source, projection, told, wanted)
+    return _name_first(connection, ledger_id, source, projection, told, wanted, generation)
 
 
 def _unequal(one: _Sums, other: _Sums) -> Iterator[int]:
@@ -145,9 +159,10 @@ def _name_first(  # noqa: PLR0913, PLR0917  (what `_verify` knows)
     projection: Projection,
     told: ViewChecked,
     wanted: dict[str, frozenset[int]],
+    generation: int | None,
 ) -> ViewChecked:
     """Read and fold once more, keeping the rows of the buckets that differ."""
-    standing, served = _served(connection, ledger_id, projection, wanted)
+    standing, served = _served(connection, ledger_id, projection, wanted, generation)
     assert standing is not None, "a view that served is not taken away"
     folded = _folded(projection, source, standing.position, wanted, lambda _done: None)
     differing = [
@@ -162,7 +177,10 @@ def _name_first(  # noqa: PLR0913, PLR0917  (what `_verify` knows)
     if not differing:
         return told  # it was mended while we looked
     position, table_name, line, side = min(differing)
-    what = f"table {table_name} {side} {line[:SHOWN_CHARACTERS_MAX]}; run `ledger rebuild`"
+    what = (
+        f"table {table_name} {side} {line[:SHOWN_CHARACTERS_MAX]}; "
+        f"run `ledger rebuild {projection.name}`"
+    )
     return msgspec.structs.replace(told, agrees=False, what=what, first_position=position)
 
 
@@ -171,14 +189,20 @@ def _served(
     ledger_id: int,
     projection: Projection,
     wanted: dict[str, frozenset[int]],
+    generation: int | None,
 ) -> tuple[Standing | None, Totals]:
-    """Where the view stands, and its rows there, added up: one snapshot for all of it."""
+    """Where a build stands (None: the serving one), and its rows: one snapshot for all of it."""
     sums = {one.name: _Sums(wanted.get(one.name, frozenset())) for one in projection.tables}
     connection.execute(SNAPSHOT)
     try:
         builds = standings(connection, ledger_id)
-        serving = (one for one in builds if one.serving and one.name == projection.name)
-        standing = next(serving, None)
+        chosen = (
+            one
+            for one in builds
+            if one.name == projection.name
+            and (one.serving if generation is None else one.generation == generation)
+        )
+        standing = next(chosen, None)
         if standing is not None and standing.version == projection.version:
             for table in projection.tables:
                 for line in _stored(connection, ledger_id, table, standing.generation):

@@ -112,20 +112,6 @@ def project(environ: dict[str, str], *, follow: bool, as_json: bool) -> None:
             ledger.runner().run()
 
 
-@click.command()
-@AS_JSON
-@click.pass_obj
-def rebuild(environ: dict[str, str], *, as_json: bool) -> None:
-    """Empty every view and fold it again from the first fact; questions wait meanwhile."""
-    from api.commands.opening import opened  # noqa: PLC0415  (a fast start)
-    from projections.rebuilding import empty_views  # noqa: PLC0415
-
-    with opened(environ) as ledger:
-        empty_views(ledger.database, ledger.info.ledger_id)
-        bring_views_up(ledger, "rebuilding")
-        _tell_standings(ledger, as_json=as_json)
-
-
 def bring_views_up(ledger: Any, doing: str) -> None:  # noqa: ANN401  (imported only when needed)
     """Catch up, with a bar that looks how far the views have come."""
     import threading  # noqa: PLC0415  (a fast start)

@@ -10,10 +10,11 @@ import msgspec
 import pytest
 
 from api import cli
-from ledger.database import Database, Role
+from ledger.database import Database, Role, connect_as_login
 from ledger.events.duties import FormPublished
 from ledger.vocabulary import FormId, FormRef
 from projections.positions import standings
+from projections.views import VIEWS
 from tests.quarter import quarter
 from tests.scenario import Scenario
 from tests.telling import Told
@@ -242,14 +243,44 @@ def test_views_are_projected_before_they_are_asked(act: Run, database: Database)
 
 
 def test_rebuilt_views_answer_the_same(act: Run) -> None:
-    """Emptied and folded from the first fact, every view says what it said."""
+    """Folded from the first fact beside the old ones, every view says what it said."""
     before = act("who-failed", "--period", "2026-03..2026-05", "--json")[1]
-    status, out, err = act("rebuild", "--json")
+    status, out, err = act("rebuild", "--all", "--json")
 
     assert status == 0
-    assert {one["position"] for one in msgspec.json.decode(out)} == {56}
+    outcome = msgspec.json.decode(out)
+    assert (outcome["switched"], outcome["position"]) == (True, 56)
+    assert [one["view"] for one in outcome["differences"]] == [view.name for view in VIEWS]
+    assert not any(table["versions"] for one in outcome["differences"] for table in one["tables"])
     assert all("doing" in msgspec.json.decode(line) for line in err.splitlines())
     assert act("who-failed", "--period", "2026-03..2026-05", "--json")[1] == before
+
+
+PLANT = """
+UPDATE views.unit
+SET body = replace(body::text, '"name_en":"', '"name_en":"not ')::json
+"""
+
+
+def test_a_wrong_row_is_named_and_mended_only_when_accepted(database: Database, act: Run) -> None:
+    """A view that says otherwise than its rebuild is shown; nothing changes without a word."""
+    right = act("org", "--json")[1]
+    with connect_as_login(database.url) as admin:
+        admin.execute(PLANT)
+    wrong = act("org", "--json")[1]
+    assert wrong != right
+
+    status, out, err = act("rebuild", "organisation")
+    assert (status, act("org", "--json")[1]) == (1, wrong)
+    assert ": changed, as of position" in out
+    assert "the log folded once more agrees with the new build" in out
+    assert "run it again with --accept" in err
+
+    assert act("rebuild", "organisation", "--cancel")[1] == "organisation, build 2, was dropped\n"
+    assert act("rebuild", "organisation", "--accept")[0] == 0
+    assert act("org", "--json")[1] == right
+    assert act("rebuild", "--tidy", "--keep", "0", "--json")[1] == "[]\n"
+    assert act("rebuild", "nonsense")[0] == act("rebuild")[0] == 2
 
 
 def test_a_key_is_shown_once_and_opens_until_it_is_revoked(act: Run) -> None:
