@@ -8,6 +8,7 @@ up to it: a reader that goes on from there misses nothing. What matches tags and
 import threading
 import time
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from datetime import datetime
 from functools import partial
@@ -35,6 +36,12 @@ from ledger.recorder.requests import (
 
 POSITION_MAX: Final = 2**63 - 1
 SESSIONS_MAX: Final = 8
+LINES_TOGETHER: Final = 200
+"""Entries in one value: few enough to be worked on while they are in the processor's cache."""
+
+LINES_LIMIT: Final = 2_000
+"""Entries a statement, when everything is read."""
+
 PAUSES_SECONDS: Final = (0.0, 0.1, 0.4, 1.0)
 """A read whose connection broke is asked again on a new one, so often and after these pauses: by
 the last one a server that was killed has usually started again."""
@@ -91,6 +98,24 @@ SELECT position, entry FROM ledger.event
 WHERE ledger_id = %(ledger_id)s AND position > %(after)s AND position <= %(until)s
 ORDER BY position LIMIT %(limit)s
 """
+# Many entries as one value: a fetch of rows costs more than what is in them. No entry has a line
+# feed, and no position is missing, so that the first and the last position say which these are.
+LINES = """
+SELECT line.first, line.last, line.count, line.entries
+FROM ledger.head
+CROSS JOIN LATERAL generate_series(
+    %(after)s::bigint, least(%(until)s, head.position) - 1, %(together)s
+) AS start
+CROSS JOIN LATERAL (
+    SELECT min(event.position) AS first, max(event.position) AS last, count(*) AS count,
+           string_agg(event.entry, '\x0a'::bytea ORDER BY event.position) AS entries
+    FROM ledger.event
+    WHERE event.ledger_id = %(ledger_id)s AND event.position > start
+      AND event.position <= least(start + %(together)s, %(until)s)
+) AS line
+WHERE head.ledger_id = %(ledger_id)s
+ORDER BY start
+"""
 KEY = """
 SELECT position, event_count, fingerprint FROM ledger.event_key
 WHERE ledger_id = %(ledger_id)s AND key = %(key)s AND fingerprint IS NOT NULL
@@ -146,15 +171,47 @@ class Reader:
     def stream(
         self, items: Sequence[Item], *, after: int, until: int | None
     ) -> Iterator[list[Stored]]:
-        """Everything that matches up to `until` (none: the head at each page), in full pages."""
+        """Everything that matches up to `until` (none: the head at each page), list by list."""
         last = POSITION_MAX if until is None else until
+        if not items:
+            yield from self._everything(after, last)
+            return
         while True:
-            if items:
-                page = self.page(items, after=after, until=last, limit=PAGE_LIMIT, backwards=False)
-                events = page.events
-            else:
-                bounds = {"after": after, "until": last, "limit": PAGE_LIMIT}
-                events = [Stored(*row) for row in self._rows(SCAN, bounds)]
+            page = self.page(items, after=after, until=last, limit=PAGE_LIMIT, backwards=False)
+            if page.events:
+                yield page.events
+            if len(page.events) < PAGE_LIMIT:
+                return
+            after = page.events[-1].position
+
+    def _everything(self, after: int, last: int) -> Iterator[list[Stored]]:
+        """Every entry; what follows is read while the caller works on what is there."""
+        with ThreadPoolExecutor(1, thread_name_prefix="read-ahead") as ahead:
+            lines: list[TupleRow] = self._lines(after, last)
+            while lines:
+                until = min(last, after + LINES_LIMIT)
+                full = sum(count for _, _, count, _ in lines) == LINES_LIMIT
+                following = (
+                    ahead.submit(self._lines, until, last) if full and until < last else None
+                )
+                for first, final, count, entries in lines:
+                    found = entries.split(b"\n") if count else []
+                    if first != after + 1 or final != after + count or len(found) != count:
+                        # Somebody has been at this log: what is left of it is read as it is.
+                        yield from self._row_by_row(after, last)
+                        return
+                    after = final
+                    yield list(map(Stored, range(first, final + 1), found))
+                lines = following.result() if following else []
+
+    def _lines(self, after: int, last: int) -> list[TupleRow]:
+        until = min(last, after + LINES_LIMIT)
+        return self._rows(LINES, {"after": after, "until": until, "together": LINES_TOGETHER})
+
+    def _row_by_row(self, after: int, last: int) -> Iterator[list[Stored]]:
+        while True:
+            bounds = {"after": after, "until": last, "limit": PAGE_LIMIT}
+            events = [Stored(*row) for row in self._rows(SCAN, bounds)]
             if events:
                 yield events
             if len(events) < PAGE_LIMIT:

@@ -7,6 +7,7 @@ import pytest
 from ledger.database import Database, connect_as_login
 from ledger.errors import ConditionFailed, Invalid
 from ledger.recorder import PAGE_LIMIT, Item, PostgresRecorder, create_ledger
+from ledger.recorder.reading import LINES_LIMIT, LINES_TOGETHER
 from tests.recording import new_event, positions, request
 
 LOG = (
@@ -108,7 +109,46 @@ def test_a_stream_goes_on_over_pages(recorder: PostgresRecorder) -> None:
     for items in ((), (Item((), ("a",)),)):
         pages = list(recorder.stream(items, after=5, until=11_990))
         assert [one.position for page in pages for one in page] == list(range(6, 11_991))
-        assert max(map(len, pages)) == PAGE_LIMIT
+        # What is read by tags comes in full pages, everything in lists that are quick to work on.
+        assert max(map(len, pages)) == (PAGE_LIMIT if items else LINES_TOGETHER)
+
+
+def test_a_stream_of_everything_ends_where_it_should(recorder: PostgresRecorder) -> None:
+    """Wherever it begins and ends, beside the ends of lists and statements too, it is the log."""
+    recorder.append([request(*(new_event() for _ in range(LINES_LIMIT + 300)))])
+    log = [*recorder.read(limit=PAGE_LIMIT).events]
+    ends = (0, 1, LINES_TOGETHER, LINES_LIMIT - 1, LINES_LIMIT, LINES_LIMIT + 1, len(log))
+
+    for after, until in product(ends, (*ends, None)):
+        streamed = [one for page in recorder.stream(after=after, until=until) for one in page]
+        assert streamed == log[after:until], (after, until)
+    assert list(recorder.stream(after=len(log) + 7)) == []
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        "DELETE FROM ledger.event WHERE position BETWEEN 150 AND 160",
+        "DELETE FROM ledger.event WHERE position BETWEEN 401 AND 600",
+        "DELETE FROM ledger.event WHERE position IN (1, 2)",
+        "DELETE FROM ledger.event WHERE position = 2250",
+        "DELETE FROM ledger.event WHERE position > 2290",
+        "UPDATE ledger.event SET entry = 'a' || E'\\x0a'::bytea || 'b' WHERE position = 7",
+    ],
+)
+def test_a_stream_of_a_damaged_log_tells_what_is_there(
+    database: Database, recorder: PostgresRecorder, damage: str
+) -> None:
+    """Whoever verifies sees the rows as they stand, each with its own position."""
+    recorder.append([request(*(new_event() for _ in range(LINES_LIMIT + 300)))])
+    with connect_as_login(database.url) as connection:
+        connection.execute("ALTER TABLE ledger.event DISABLE TRIGGER append_only")
+        connection.execute("ALTER TABLE ledger.event DROP CONSTRAINT event_entry_check")
+        assert connection.execute(damage.encode()).rowcount > 0
+
+    streamed = [one for page in recorder.stream() for one in page]
+
+    assert streamed == recorder.read(limit=PAGE_LIMIT).events
 
 
 def test_two_tags_with_one_hash_are_told_apart(
