@@ -28,7 +28,9 @@ from api import (
     outlets,
     proofs,
     relief,
+    replaying,
     reports,
+    showing,
     timeline,
 )
 from api.auth import require_permission
@@ -62,6 +64,8 @@ def create_app(ledgers: Ledgers) -> Litestar:
             calendar.router,
             timeline.router,
             events.router,
+            replaying.router,
+            showing.router,
             attachments.router,
             proofs.router,
         ],

@@ -145,9 +145,9 @@ def _page(
         after = int(went.after[0])
     recorder = visit.opened.recorder
     if asked.since is not None:
-        after = max(after, recorder.position_at(_zoned("since", asked.since))[0])
+        after = max(after, recorder.position_at(zoned("since", asked.since))[0])
     if asked.before is not None:
-        until = min(until, recorder.position_at(_zoned("before", asked.before))[0])
+        until = min(until, recorder.position_at(zoned("before", asked.before))[0])
     found: list[Stored] = []
     if until > after:
         found = recorder.read(
@@ -181,7 +181,8 @@ def _require_visible(visit: Visit, asked: _Filter) -> None:
         visit.require(kind, key)
 
 
-def _zoned(name: str, instant: datetime) -> datetime:
+def zoned(name: str, instant: datetime) -> datetime:
+    """The instant that the parameter `name` gave; `BadParameter` for one without an offset."""
     if instant.tzinfo is None:
         message = "give the offset from UTC, such as Z or +08:00"
         raise BadParameter(f"{name}: {message}", (FieldProblem(name, message),))

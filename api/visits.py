@@ -9,7 +9,7 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import date, datetime
-from typing import Annotated, Any, Final, TypeVar, cast
+from typing import Annotated, Any, Final, TypeAlias, TypeVar, cast
 from urllib.parse import parse_qsl, urlencode
 
 import msgspec
@@ -40,6 +40,9 @@ FINDABLE: Final = "number"
 """The personal field that a person may be found by: the employee number."""
 
 Answer = TypeVar("Answer")
+
+Place: TypeAlias = str | int | tuple[str | int, ...]
+"""Where a page ended."""
 
 _waiting = threading.BoundedSemaphore(WAITING_MAX)
 
@@ -127,11 +130,12 @@ class Visit:
         """Where the page before ended, if there was one."""
         return None if text is None else self.opened.cursors.read(text, question)
 
-    def following(self, as_of: AsOf, last: str | int | None, question: str) -> str | None:
+    def following(self, as_of: AsOf, last: Place | None, question: str) -> str | None:
         """The cursor of the page that begins beyond `last`; None where none does."""
         if last is None:
             return None
-        place = Cursor(as_of.position, as_of.instant.isoformat(), (last,), as_of.settled)
+        after = last if isinstance(last, tuple) else (last,)
+        place = Cursor(as_of.position, as_of.instant.isoformat(), after, as_of.settled)
         return self.opened.cursors.make(place, question)
 
     def link_next(self, response: Response[Answer], cursor: str | None) -> Response[Answer]:

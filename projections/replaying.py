@@ -25,7 +25,8 @@ from projections.time_travel import Reader
 from projections.timeline import Told, told
 from projections.views import VIEWS
 
-FIRST: Final = 1
+_KINDS: Final = {"rule_book": "rules", "edition": "rules"}
+"""Tables that are not called as the things in them are."""
 
 
 class Step(msgspec.Struct, frozen=True, kw_only=True):
@@ -59,16 +60,6 @@ def step_before(here: Standpoint, selection: Selection, position: int) -> Step |
     """The last fact of the selection before a position; None before the first."""
     course = Course(here, selection)
     return _step(here, course, course.preceding(position))
-
-
-def first_step(here: Standpoint, selection: Selection) -> Step | None:
-    """The first fact of the selection; None where it has none."""
-    return step_after(here, selection, FIRST - 1)
-
-
-def last_step(here: Standpoint, selection: Selection) -> Step | None:
-    """The last fact of the selection; None where it has none."""
-    return step_at(here, selection, here.as_of.position)
 
 
 def steps(here: Standpoint, selection: Selection, after: int = 0) -> Iterator[Step]:
@@ -137,8 +128,9 @@ def _folded_again(before: Reader, view: Projection, event: Event) -> Iterator[Ro
 
 
 def seen_by(step: Step, sees: Callable[[str, str], bool]) -> Step:
-    """The step without the rows that somebody may not see; asked with a row's table and key."""
-    return replace(step, changes=tuple(one for one in step.changes if sees(one.table, one.key[0])))
+    """The step without the rows that somebody may not see; asked with a row's kind and key."""
+    seen = (one for one in step.changes if sees(_KINDS.get(one.table, one.table), one.key[0]))
+    return replace(step, changes=tuple(seen))
 
 
 def with_erased(step: Step, erased_in: Callable[[bytes], dict[str, int]]) -> Step:

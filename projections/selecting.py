@@ -38,7 +38,8 @@ MANY_UNITS_SHARE: Final = 20
 PAGES: Final = (1, 16, 256)
 """Facts read at once, ever more while none of them belongs to the selection."""
 
-_PLACING: Final = frozenset({"unit", "post", "obligation"})
+PLACING: Final = frozenset({"unit", "post", "obligation"})
+"""Kinds of tags that say to which unit a fact belongs."""
 
 Sees = Callable[[Sequence[str]], bool]
 """Whether somebody may see a fact with these tags."""
@@ -263,7 +264,7 @@ class _Subtree:
                 or (kind == "obligation" and key in owed)
             ):
                 return True
-        if any(kind in _PLACING for kind, _ in named):
+        if any(kind in PLACING for kind, _ in named):
             return False
         return any(kind == "person" and key in held.persons for kind, key in named)
 

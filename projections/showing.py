@@ -25,12 +25,20 @@ PAGE_MAX: Final = 500
 BIGINT_END: Final = 2**63
 
 
+class ColumnShown(msgspec.Struct, frozen=True):
+    """A column by which rows are found."""
+
+    name: str
+    type: ColumnType
+    nullable: bool
+
+
 class TableShown(msgspec.Struct, frozen=True, kw_only=True):
     """A table of a view: what names a row, and the columns by which rows are found."""
 
     table: str
     key: tuple[str, ...]
-    columns: tuple[Column, ...]
+    columns: tuple[ColumnShown, ...]
 
 
 class ViewShown(msgspec.Struct, frozen=True, kw_only=True):
@@ -41,6 +49,13 @@ class ViewShown(msgspec.Struct, frozen=True, kw_only=True):
     position: int
     stopped_at: int | None
     tables: tuple[TableShown, ...]
+
+
+class Views(msgspec.Struct, frozen=True, kw_only=True):
+    """Every view that answers."""
+
+    as_of: AsOf
+    views: tuple[ViewShown, ...]
 
 
 class Shown(msgspec.Struct, frozen=True, kw_only=True):
@@ -63,7 +78,7 @@ def views_of(reader: Reader) -> tuple[ViewShown, ...]:
             position=one.position,
             stopped_at=one.stopped_at,
             tables=tuple(
-                TableShown(table=table.name, key=table.key, columns=table.columns)
+                TableShown(table=table.name, key=table.key, columns=_columns(table))
                 for table in tables[one.name]
             ),
         )
@@ -109,6 +124,23 @@ def show(  # noqa: PLR0913  (what can be asked)
         rows=tuple(rows),
         next=key_text(table.key_of(rows[-1])) if len(found) > limit else None,
     )
+
+
+def _columns(table: Table[Any]) -> tuple[ColumnShown, ...]:
+    return tuple(ColumnShown(one.name, one.type, one.nullable) for one in table.columns)
+
+
+def condition(text: str) -> tuple[str, str]:
+    """`column=value` as a pair."""
+    column, equals, value = text.partition("=")
+    if not equals:
+        raise Invalid.field("where", f"{text[:80]!r} is no condition; write column=value")
+    return column, value
+
+
+def key_column(view: str) -> str:
+    """The first column of a view's key."""
+    return _table(view)[1].key[0]
 
 
 def _table(view: str) -> tuple[str, Table[Any]]:

@@ -66,7 +66,7 @@ def who_failed(  # noqa: PLR0913  (one parameter an option)
     """Who failed to report in a period (default: last month), and who answers for it."""
     from projections import failures, spans  # noqa: PLC0415  (a fast start)
 
-    with _standing(environ, as_of) as (ledger, here):
+    with standing_at(environ, as_of) as (ledger, here):
         span = spans.parse_span(period or _last_month(here.moment.instant))
         found = failures.who_failed(here, span, unit=_unit(unit), duty=_duty(duty), limit=limit)
         found = replace(found, names=_with_persons(ledger, here, found.names))
@@ -85,7 +85,7 @@ def trace(
     """Why a report was demanded, of whom, what was done, who answers, on which facts."""
     from projections import tracing  # noqa: PLC0415  (a fast start)
 
-    with _standing(environ, as_of) as (ledger, here):
+    with standing_at(environ, as_of) as (ledger, here):
         found = tracing.trace(here, ObligationId(obligation))
         found = replace(found, names=_with_persons(ledger, here, found.names))
     _print(found, language, as_json=as_json)
@@ -120,7 +120,7 @@ def matrix(  # noqa: PLR0913  (one parameter an option)
     from projections.spans import parse_span  # noqa: PLC0415
     from projections.standpoint import parse_as_of  # noqa: PLC0415
 
-    with _standing(environ, as_of) as (_, here):
+    with standing_at(environ, as_of) as (_, here):
         found = reporting.matrix(
             here,
             parse_span(period or _last_month(here.moment.instant)),
@@ -144,7 +144,7 @@ def status(
     """How one unit stands: its stage, its head, what it owes and what it missed."""
     from projections import status as standing  # noqa: PLC0415  (a fast start)
 
-    with _standing(environ, as_of) as (ledger, here):
+    with standing_at(environ, as_of) as (ledger, here):
         found = standing.status(here, UnitRef(unit))
         found = replace(found, names=_with_persons(ledger, here, found.names))
     _print(found, language, as_json=as_json)
@@ -179,7 +179,7 @@ def org(  # noqa: PLR0913  (one parameter an option)
     """The organisation on a date, as known at a position: units, posts, and who was in them."""
     from projections.structure import organisation_on  # noqa: PLC0415  (a fast start)
 
-    with _standing(environ, as_of) as (ledger, here):
+    with standing_at(environ, as_of) as (ledger, here):
         found = organisation_on(here, _day(on), unit=_unit(unit), depth=depth, ended=ended)
         found = replace(found, names=_with_persons(ledger, here, found.names))
     _print(found, language, as_json=as_json)
@@ -208,7 +208,7 @@ def timeline(  # noqa: PLR0913  (one parameter an option)
     """Every fact about one subject, in order: unit:X, post:X, obligation:X, duty:X ..."""
     from projections import timeline as facts  # noqa: PLC0415  (a fast start)
 
-    with _standing(environ, as_of) as (ledger, here):
+    with standing_at(environ, as_of) as (ledger, here):
         found = facts.timeline(
             ledger.questions,
             here.as_of,
@@ -223,7 +223,9 @@ def timeline(  # noqa: PLR0913  (one parameter an option)
 
 
 @contextmanager
-def _standing(environ: dict[str, str], as_of: str | None) -> "Iterator[tuple[Opened, Standpoint]]":
+def standing_at(
+    environ: dict[str, str], as_of: str | None
+) -> "Iterator[tuple[Opened, Standpoint]]":
     """The ledger, its views brought up to date, and the standpoint asked for."""
     from api.commands.opening import opened  # noqa: PLC0415  (a fast start)
     from projections.standpoint import parse_as_of  # noqa: PLC0415

@@ -26,6 +26,12 @@ def print_json(answer: object) -> None:
     sys.stdout.buffer.flush()
 
 
+def print_line(answer: object) -> None:
+    """The whole answer as one line of JSON."""
+    sys.stdout.buffer.write(msgspec.json.encode(answer) + b"\n")
+    sys.stdout.buffer.flush()
+
+
 def print_answer(found: A, tell: Callable[[A], None], *, as_json: bool) -> None:
     """An answer with the hash that it is cited by: as JSON, or told, and then cited in one line."""
     from api.citable import cited  # noqa: PLC0415  (a fast start)

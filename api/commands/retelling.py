@@ -1,0 +1,121 @@
+"""The past told to people at a terminal: steps, differences, rows."""
+
+import json
+from collections.abc import Iterable
+from typing import Any, Final
+
+from api.commands.printing import console, escape, local, print_table
+from projections.citing import Citation
+from projections.comparing import Comparison, Judgement, RowDifference
+from projections.differing import FieldChange, difference
+from projections.replaying import Step
+from projections.showing import Shown, Views
+
+HASH_CHARACTERS: Final = 16
+
+
+def tell_step(step: Step) -> None:
+    """The fact in one line, then each row that it changed, and each field of it."""
+    _line(f"[bold]{_fact(step.fact)}[/bold]")
+    if step.fact.erased:
+        by = ", ".join(map(str, sorted({*step.fact.erased.values()})))
+        _line(f"  [dim]personal values in it were erased at {by}[/dim]")
+    for change in step.changes:
+        _line(f"  {change.change} {escape(change.table)} {_key(change.key)}")
+        _tell_fields(change.fields)
+    for view in step.behind:
+        _line(f"  [dim]view {escape(view)} has not come to it[/dim]")
+
+
+def tell_comparison(found: Comparison) -> None:
+    """The counts, then each row that differs with its fields and what caused it."""
+    print_table(
+        ("table", "added", "changed", "removed", "judged otherwise"),
+        (
+            (one.table, one.added, one.changed, one.removed, one.judged_otherwise)
+            for one in found.counts
+        ),
+        title=f"From position {found.since.position:,}, {local(found.since.instant)}, to "
+        f"position {found.as_of.position:,}, {local(found.as_of.instant)}",
+    )
+    for one in found.rows:
+        _line(f"[bold]{one.change} {escape(one.table)} {_key(one.key)}[/bold]{_verdict(one)}")
+        _tell_fields(one.fields)
+        for cause in one.causes:
+            _line(f"    [dim]because of {_fact(cause)}[/dim]")
+        if one.causes_total > len(one.causes):
+            _line(f"    [dim]and {one.causes_total - len(one.causes)} facts more[/dim]")
+    if found.next is not None:
+        _line(f"more: --beyond {escape('/'.join(found.next))}")
+
+
+def tell_rows(found: Shown) -> None:
+    """Each row, field by field."""
+    for row in found.rows:
+        _line(f"[bold]{escape(found.table)}[/bold]")
+        for field in difference(None, row):
+            _line(f"    {escape(field.field)}: {_value(field.after)}")
+    if not found.rows:
+        _line(f"no such row in {escape(found.table)}")
+    if found.next is not None:
+        _line(f"more: --beyond {escape('/'.join(found.next))}")
+
+
+def tell_views(found: Views) -> None:
+    """One line a table: its view, and what its rows are found by."""
+    print_table(
+        ("table", "view", "version", "position", "stopped at", "key", "columns"),
+        (
+            (
+                table.table,
+                one.view,
+                one.version,
+                one.position,
+                one.stopped_at,
+                ", ".join(table.key),
+                ", ".join(f"{column.name} ({column.type})" for column in table.columns),
+            )
+            for one in found.views
+            for table in one.tables
+        ),
+    )
+
+
+def _line(text: str) -> None:
+    """One line, however long: what differs is read, searched and cut by lines."""
+    console().print(text, highlight=False, soft_wrap=True)
+
+
+def _fact(fact: Citation) -> str:
+    actor = fact.actor.person or fact.actor.system or fact.actor.via
+    return escape(
+        f"{fact.position:>9,}  {local(fact.recorded_at)}  {fact.type}  {fact.event}  by {actor}  "
+        f"{fact.leaf_hash[:HASH_CHARACTERS]}"
+    )
+
+
+def _key(key: tuple[str, ...]) -> str:
+    return escape("/".join(key))
+
+
+def _tell_fields(fields: Iterable[FieldChange]) -> None:
+    for one in fields:
+        _line(f"    {escape(one.field)}: {_value(one.before)} -> {_value(one.after)}")
+
+
+def _value(value: Any) -> str:  # noqa: ANN401  (whatever JSON holds)
+    return escape(value if isinstance(value, str) else json.dumps(value, ensure_ascii=False))
+
+
+def _verdict(one: RowDifference) -> str:
+    if one.judged_before == one.judged_after:
+        return ""
+    why = ", by time alone" if one.by_time else ""
+    return f"  {_judged(one.judged_before)} -> {_judged(one.judged_after)}{why}"
+
+
+def _judged(one: Judgement | None) -> str:
+    if one is None:
+        return "not opened"
+    more = ", ".join(filter(None, (one.kind, one.pending)))
+    return escape(f"{one.outcome} ({more})" if more else one.outcome)
