@@ -23,6 +23,7 @@ from api.console import trace as trace_view
 from api.console.assets import show_asset
 from api.console.language import other_than
 from api.console.layout import MomentParameter, Page, provide_page
+from api.console.replay_pages import show_replay
 from api.console.wording import person_label, sentences, unit_label
 from api.events import read_event
 from api.ledgers import Ledgers, OpenLedger
@@ -332,6 +333,7 @@ def console_router() -> Router:
             show_trace,
             show_event,
             show_event_part,
+            show_replay,
             show_sign_in,
             sign_in,
             sign_out,

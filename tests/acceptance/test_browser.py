@@ -36,12 +36,16 @@ pytestmark = pytest.mark.skipif(
 
 MATRIX = "/demo/matrix?duty=weekly&period=2026W01..2026W25"
 TRACE = "/demo/traces/weekly.O3.2026W13"
+REPLAY = "/demo/replay?as_of=60"
+COMPARISON = "/demo/replay?as_of=20&against=90&unit=S1"
 PAGES = {
     "matrix": MATRIX,
     "matrix of the past": f"{MATRIX}&as_of=2026-05-15",
     "trace": TRACE,
     "trace of the past": f"{TRACE}?as_of=2026-04-01",
     "fact": "/demo/events/17",
+    "replay": REPLAY,
+    "comparison": COMPARISON,
     "sign in": "/demo/sign-in",
     "refusal": "/demo/traces/nope",
 }
@@ -155,7 +159,7 @@ def test_reflow_on_a_narrow_screen(open_page: Any, name: str) -> None:
 
 def test_targets_are_large_enough(open_page: Any) -> None:
     """What is pressed is at least 24 by 24 pixels, or stands in a sentence (WCAG 2.5.8)."""
-    for path in (MATRIX, TRACE):
+    for path in (MATRIX, TRACE, REPLAY, COMPARISON):
         page = open_page(path).page
         small = page.evaluate(
             """() => [...document.querySelectorAll(
@@ -194,6 +198,48 @@ def test_by_keyboard_from_the_matrix_to_a_fact(open_page: Any) -> None:
     assert visited.errors == []
 
 
+def test_stepping_playing_and_sliding(open_page: Any) -> None:
+    """By arrow keys, by playing, by the slider: the fact, the boxes, the address and the frame."""
+    visited = open_page("/demo/replay")
+    page = visited.page
+    last = int(page.locator("#position").input_value())
+    expect(page.locator("body")).not_to_have_class("past")
+
+    page.locator("body").press("ArrowLeft")
+    expect(page.locator("#fact .position")).to_have_text(f"{last - 1:,}")
+    expect(page.locator("#position")).to_have_value(str(last - 1))
+    expect(page.locator("#at")).to_have_value(str(last - 1))
+    expect(page).to_have_url(re.compile(rf"as_of={last - 1}$"))
+    expect(page.locator("body")).to_have_class("past")
+    expect(page.locator(".banner")).to_contain_text("This is the past.")
+
+    page.locator("#at").focus()
+    page.keyboard.press("Home")
+    expect(page.locator("#fact .position")).to_have_text("1")
+    expect(page.locator("#back")).to_have_count(0)
+    page.get_by_role("button", name="×10").click()
+    page.wait_for_function("() => Number(document.getElementById('position').value) > 3")
+    page.get_by_role("button", name="Pause").click()
+    page.go_back()
+    expect(page.locator(".banner")).to_be_visible()
+
+    assert visited.errors == []
+
+
+def test_two_moments_side_by_side(open_page: Any) -> None:
+    """From one moment to two, to a fact that made the difference, and back."""
+    visited = open_page(REPLAY)
+    page = visited.page
+    page.get_by_role("link", name="Compare with another moment").click()
+    expect(page.locator("#difference")).to_be_visible()
+    cause = page.locator(".causes .cite").first
+    position = cause.inner_text()
+    cause.click()
+    expect(page.locator("#fact .position")).to_have_text(position)
+
+    assert visited.errors == []
+
+
 def test_focus_is_visible(open_page: Any) -> None:
     """What has the focus has a ring around it (WCAG 2.4.7)."""
     page = open_page(MATRIX).page
@@ -220,6 +266,17 @@ def test_without_scripts(open_page: Any) -> None:
     page.get_by_role("link", name="简体中文").click()
 
     expect(page.locator("html")).to_have_attribute("lang", "zh-CN")
+
+
+def test_replay_without_scripts(open_page: Any) -> None:
+    """Steps are links, the boxes are forms, and what cannot work is not shown."""
+    page = open_page(REPLAY, java_script_enabled=False).page
+    page.get_by_role("link", name="Fact before").click()
+    expect(page.locator("#fact .position")).to_have_text("59")
+    page.locator("#position").fill("30")
+    page.locator("form", has=page.locator("#position")).get_by_role("button").click()
+    expect(page.locator("#fact .position")).to_have_text("30")
+    expect(page.locator("#play")).to_be_hidden()
 
 
 def test_the_chosen_theme_stays(open_page: Any) -> None:

@@ -25,6 +25,7 @@ from ledger.codec import registry
 from ledger.model.organisation import Capacity
 from ledger.timeliness import Outcome
 from ledger.vocabulary import Cadence, Level, Stage, Via
+from projections.views import VIEWS
 
 CONSOLE = Path(api.console.__file__).parent
 CODES: dict[str, list[str]] = {
@@ -47,6 +48,8 @@ CODES: dict[str, list[str]] = {
         "operator",
     ],
     "role": ["direct", "management", "retained", "noted"],
+    "change": ["added", "changed", "removed"],
+    "table": [table.name for view in VIEWS for table in view.tables],
 }
 
 
@@ -216,7 +219,7 @@ def test_vendored_files_are_as_published() -> None:
     folder = CONSOLE / "static"
     manifest = tomllib.loads((folder / "vendored.toml").read_text("utf-8"))
 
-    assert set(manifest) == {path.name for path in folder.glob("*.js")}
+    assert set(manifest) == {path.name for path in folder.glob("*.min.js")}
     for name, one in manifest.items():
         assert sha256((folder / name).read_bytes()).hexdigest() == one["sha256"]
         assert (folder / one["licence_file"]).read_text("utf-8").strip()

@@ -1,0 +1,218 @@
+"""The replay: one fact after the other with what each changed, or what differs between two moments.
+
+The page stands at a moment (`as_of`, A); with a second one (`against`, B) it compares. Everything
+that can be chosen is in its address, so that what somebody found can be sent as a link.
+Read next: `replay.py`, for how values and places in time are shown.
+"""
+
+from datetime import timedelta
+from typing import Annotated, Any, Final
+
+import msgspec
+from litestar import Response, get
+from litestar.di import NamedDependency
+from litestar.params import QueryParameter
+
+from api.auth import Permission
+from api.citable import moment_text
+from api.console import replay as view
+from api.console.layout import MomentParameter, Page
+from api.scope import Scope
+from api.visits import View
+from ledger.errors import Invalid
+from ledger.vocabulary import UnitRef
+from projections.comparing import Comparison, compare
+from projections.names import unit_labels
+from projections.replaying import Step, seen_by, step_after, step_at, with_erased
+from projections.selecting import Selection
+from projections.standpoint import Standpoint, parse_as_of
+from projections.timeline import Told
+
+ROWS_SHOWN: Final = 50
+"""Rows that differ, a page."""
+
+SUGGESTED: Final = timedelta(days=30)
+"""How far before the moment shown another is offered to compare with."""
+
+CodeParameter = Annotated[str | None, QueryParameter(max_length=160)]
+
+
+class Chosen(msgspec.Struct, frozen=True):
+    """What the forms say: a unit, a subject, a type of fact; None where nothing is chosen."""
+
+    unit: str | None
+    subject: str | None
+    type: str | None
+
+
+@get(
+    "/{ledger:str}/replay",
+    permission=Permission.SEE_EVENTS,
+    sync_to_thread=True,
+    json=False,
+    include_in_schema=False,
+)
+def show_replay(  # noqa: PLR0913, PLR0917  (one parameter a choice, given by name)
+    page: NamedDependency[Page],
+    as_of: MomentParameter = None,
+    against: MomentParameter = None,
+    unit: CodeParameter = None,
+    subject: CodeParameter = None,
+    kind: Annotated[str | None, QueryParameter(name="type", max_length=60)] = None,
+    cursor: Annotated[str | None, QueryParameter(max_length=1_000)] = None,
+) -> Response[bytes]:
+    """The replay of a unit, a subject, or everything."""
+    chosen = Chosen(unit or None, subject or None, kind or None)
+    if chosen.unit and chosen.subject:
+        raise Invalid.field("subject", "choose a unit with all below it, or one subject")
+    with page.visitor.standing(View()) as here:
+        return _Replay(page, here, chosen).shown(as_of or None, against or None, cursor or None)
+
+
+class _Replay:
+    """One page of the replay being made; `here` is now, so that one can step on from any moment."""
+
+    def __init__(self, page: Page, here: Standpoint, chosen: Chosen) -> None:
+        visit = page.visitor
+        self._page, self._here, self._chosen = page, here, chosen
+        self._scope = Scope(visit.caller.unit, here)
+        self._unit: UnitRef | None = visit.caller.unit
+        if chosen.subject is not None:
+            kind, _, key = chosen.subject.partition(":")
+            self._scope.require(kind, key)
+            self._unit = UnitRef(key) if kind == "unit" else None
+        elif chosen.unit is not None:
+            self._scope.require("unit", chosen.unit)
+            self._unit = UnitRef(chosen.unit)
+        self._within = self._scope.units if visit.caller.unit is not None else None
+
+    def shown(self, as_of: str | None, against: str | None, cursor: str | None) -> Response[bytes]:
+        """The page as of one moment, or of two compared."""
+        then = self._stand(as_of) if as_of else self._here
+        step = self._step(then.as_of.position)
+        content: dict[str, Any] = {"step": step, "comparison": None}
+        if step is not None:
+            content |= self._about(step)
+        if step is not None and against:
+            content |= self._compared(then, self._stand(against), cursor)
+        return self._render(then, content)
+
+    def _stand(self, asked: str) -> Standpoint:
+        moment = self._page.view(asked).as_of
+        return self._here.questions.stand(self._here.connection, parse_as_of(moment))
+
+    def _step(self, position: int) -> Step | None:
+        """The fact that is shown: the last one by then, else the first there is."""
+        chosen = self._chosen
+        selection = Selection(
+            subject=chosen.subject,
+            unit=None if chosen.subject else self._unit,
+            types=() if chosen.type is None else (chosen.type,),
+            within=self._within,
+            sees=None if self._within is None else self._scope.sees,
+        )
+        found = step_at(self._here, selection, position) or step_after(
+            self._here, selection, position
+        )
+        if found is None:
+            return None
+        return with_erased(
+            seen_by(found, self._scope.reaches), self._page.visitor.opened.sealed.erased_in
+        )
+
+    def _about(self, step: Step) -> dict[str, Any]:
+        entry = msgspec.json.format(bytes(step.fact.entry), indent=2).decode()
+        return {
+            "actor": self._actor(step.fact),
+            "entry": entry,
+            "is_backdated": view.is_backdated(step.fact),
+        }
+
+    def _actor(self, fact: Told) -> str:
+        """Who recorded a fact: by name where names may be shown."""
+        who, words, visit = fact.actor, self._page.language, self._page.visitor
+        if who.person is None:
+            return who.system or words.word("via", who.via)
+        if not visit.sees_names:
+            return who.person
+        known = visit.opened.names_of(self._here, [who.person])
+        return known.get(who.person, who.person) or words.text("erased person")
+
+    def _compared(self, one: Standpoint, other: Standpoint, cursor: str | None) -> dict[str, Any]:
+        """What differs; whichever moment is the earlier comes first."""
+        page, visit = self._page, self._page.visitor
+        before, after = sorted((one, other), key=lambda at: (at.as_of.position, at.as_of.instant))
+        moments = [moment_text(point.as_of) for point in (one, other)]
+        question = msgspec.json.encode([page.path, self._unit, moments]).decode()
+        went = visit.cursor(cursor, question)
+        found = compare(
+            before,
+            after,
+            unit=self._unit,
+            within=self._within,
+            limit=ROWS_SHOWN,
+            beyond=msgspec.json.decode(str(went.after[0]), type=list[str]) if went else None,
+        )
+        last = None if found.next is None else msgspec.json.encode(found.next).decode()
+        following = visit.following(found.as_of, last, question)
+        return {
+            "comparison": found,
+            "against": other.as_of.position,
+            "counts": view.counts(page.language, found),
+            "groups": self._groups(found, after),
+            # Both moments go along in full, so that the following page compares the same two.
+            "following": following
+            and page.link(as_of=moments[0], against=moments[1], cursor=following),
+            "twin": page.twin(
+                "/compare",
+                unit=self._unit,
+                **{"from": moment_text(before.as_of)},
+                to=moment_text(after.as_of),
+            ),
+        }
+
+    def _groups(self, found: Comparison, after: Standpoint) -> list[view.Group]:
+        words = self._page.language
+        units = view.units_of(found.rows, after)
+        wanted = {unit for unit in units if unit is not None}
+        labels = unit_labels(after.background, wanted, after.as_of.instant)
+        beside = words.text("Beside the units")
+        called = [beside if one is None else words.label(labels.get(one), one) for one in units]
+        return view.grouped(zip(called, found.rows, strict=True))
+
+    def _render(self, then: Standpoint, content: dict[str, Any]) -> Response[bytes]:
+        page, here, chosen = self._page, self._here, self._chosen
+        last = here.as_of.position
+        usual = {
+            "against": None,
+            "twin": page.twin(
+                "/replay",
+                unit=None if chosen.subject else self._unit,
+                subject=chosen.subject,
+                type=chosen.type,
+                at=str(then.as_of.position),
+            ),
+        }
+        return page.render(
+            "replay.html",
+            then.as_of,
+            **usual | content,
+            section="replay",
+            crumbs=() if chosen.subject else page.line(here, self._unit),
+            asked=chosen,
+            subject_label=chosen.subject or "",
+            kinds=view.kinds_of_fact(page.language, chosen.type),
+            last=last,
+            ticks=view.axis(last, here.questions.event_at) if last else (),
+            suggested=self._suggested(then),
+            may_compare=self._unit is not None or chosen.subject is None,
+            local=view.local,
+            shown=lambda value: view.shown(page.language, value),
+            row_address=lambda change: view.row_address(page, change),
+        )
+
+    def _suggested(self, then: Standpoint) -> str:
+        """A month before, or the beginning where there was no month."""
+        earlier = then.as_of.instant - SUGGESTED
+        position, _ = self._here.questions.recorder.position_at(earlier)
+        return str(max(position, 1))
