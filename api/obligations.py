@@ -1,6 +1,7 @@
 """The main questions: who failed to report, why exactly, and how well reports come in."""
 
 from datetime import datetime
+from heapq import nsmallest
 from typing import Annotated, Final
 
 import msgspec
@@ -15,11 +16,11 @@ from ledger.model.obligations import Obligation
 from ledger.timeliness import Outcome
 from ledger.verdict import Verdict, verdict
 from ledger.vocabulary import DutyRef, ObligationId, UnitRef
+from projections.counting import counting, judged_again
 from projections.failures import PAGE_MAX, Failures, who_failed
 from projections.judging import Judged, judge
 from projections.matrix import Matrix, matrix
 from projections.obligations import OBLIGATION
-from projections.spans import obligations_of
 from projections.standpoint import AsOf, Standpoint
 from projections.status import Status, status
 from projections.tracing import Trace, trace
@@ -124,19 +125,18 @@ def list_obligations(  # noqa: PLR0913, PLR0917  (one parameter a filter, given 
     question = msgspec.json.encode(asked).decode()
     went = visit.cursor(cursor, question)
     with visit.standing_as_before(view, went) as here:
-        rows = obligations_of(here, asked_span(period), _unit(within), _duty(duty))
-        judged = judge(here.history(rows), rows, here.moment)
+        counted = counting(here, asked_span(period), _unit(within), _duty(duty)).periods()
+        wanted = [id_ for one in counted for id_ in one.ids(outcome)]
+        last = str(went.after[0]) if went else ""
+        # One more than asked tells whether another page follows.
+        left = nsmallest(limit + 1, (one for one in wanted if one > last))
+        judged = judged_again(here, left[:limit])
         as_of = here.as_of
-    wanted = [one for one in judged if outcome is None or one.outcome in outcome]
-    wanted.sort(key=lambda one: one.obligation)
-    last = str(went.after[0]) if went else ""
-    left = [one for one in wanted if one.obligation > last]
-    end = left[limit - 1].obligation if len(left) > limit else None
-    following = visit.following(as_of, end, question)
+    following = visit.following(as_of, left[limit - 1] if len(left) > limit else None, question)
     answer = ObligationsAnswer(
         as_of=as_of,
         total=len(wanted),
-        obligations=tuple(_judged(one) for one in left[:limit]),
+        obligations=tuple(_judged(one) for one in judged),
         next_cursor=following,
     )
     return visit.link_next(visit.answer(answer, as_of), following)

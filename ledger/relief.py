@@ -16,13 +16,23 @@ from ledger.vocabulary import EventId, Moment
 
 
 class Inquiry(msgspec.Struct, frozen=True):
-    """One obligation, and all that it is judged with."""
+    """One obligation, and all that it is judged with.
+
+    `turns` collects every instant that the clock was compared with: at any other instant that
+    lies between the same two of them the same is answered.
+    """
 
     history: History
     obligation: Obligation
     moment: Moment
     rules: Rules
     zone: str
+    turns: list[datetime] = msgspec.field(default_factory=list)
+
+    def is_before(self, turn: datetime) -> bool:
+        """Whether the moment lies before an instant; the only way to look at the clock."""
+        self.turns.append(turn)
+        return self.moment.instant < turn
 
 
 class DueStep(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -160,7 +170,7 @@ class _Scale:
         if one.requested_at is None or one.requested_at >= self._due:
             return "pending"
         window = self._end_of_working_day(self._due, self._known.rules.late_grant_working_days)
-        if self._known.moment.instant < window:
+        if self._known.is_before(window):
             self._held_until = max(window, self._held_until or window)
             return "pending"
         self._excused.append("undecided_relief")

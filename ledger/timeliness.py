@@ -77,11 +77,21 @@ class Assessment(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     basis: tuple[EventId, ...] = ()
 
 
-def assess(history: History, obligation: Obligation, moment: Moment, rules: Rules) -> Assessment:
-    """R1 to R5 of one obligation, from the facts in `history`, as the clock stands at `moment`."""
+def assess(
+    history: History,
+    obligation: Obligation,
+    moment: Moment,
+    rules: Rules,
+    turns: list[datetime] | None = None,
+) -> Assessment:
+    """R1 to R5 of one obligation, from the facts in `history`, as the clock stands at `moment`.
+
+    `turns` is told every instant that the answer depended on: it is the same at any other instant
+    that lies between the same two of them.
+    """
     unit = history.rows["unit"].get(obligation.unit)
     zone = unit.zone if unit else DEFAULT_ZONE
-    known = Inquiry(history, obligation, moment, rules, zone)
+    known = Inquiry(history, obligation, moment, rules, zone, [] if turns is None else turns)
     asked = _asked_now(known, unit)
     steps, provisional = _due_before_relief(known, unit, asked)
     weighed = relief.weigh(known, steps[-1].due)
@@ -100,7 +110,7 @@ def assess(history: History, obligation: Obligation, moment: Moment, rules: Rule
         capacity=first[1].capacity if first else None,
         reliefs=weighed.views,
         late_channel_until=_channel_end(known, due),
-        correction_overdue=first is not None and _correction_overdue(first[1], moment.instant),
+        correction_overdue=first is not None and _correction_overdue(first[1], known),
         flags=_flags(first, due),
     )
     judged = _judge(known, base, weighed, provisional=provisional)
@@ -113,7 +123,7 @@ def _judge(
     known: Inquiry, base: Assessment, weighed: relief.Weighed, *, provisional: bool
 ) -> Assessment:
     """The outcome, in the order in which the rules ask (R4)."""
-    instant, due, received = known.moment.instant, base.due, base.received_at
+    due, received = base.due, base.received_at
     if not base.expected:
         exempt = base.expectation == "waived"
         return replace(base, outcome=Outcome.EXEMPT if exempt else Outcome.NOT_EXPECTED)
@@ -122,11 +132,11 @@ def _judge(
     settled = due + timedelta(minutes=known.rules.settle_minutes)
     waiting = {
         "provisional": provisional,
-        "not_due": received is None and instant < settled,
-        "relief": weighed.held_until is not None and instant < weighed.held_until,
+        "not_due": received is None and known.is_before(settled),
+        "relief": weighed.held_until is not None and known.is_before(weighed.held_until),
         "refusal_grace": received is None
         and weighed.grace_until is not None
-        and instant < weighed.grace_until,
+        and known.is_before(weighed.grace_until),
     }
     if pending := next((reason for reason, holds in waiting.items() if holds), None):
         return replace(base, pending=pending)
@@ -148,7 +158,7 @@ def _failed(known: Inquiry, base: Assessment, weighed: relief.Weighed) -> Assess
     if received is not None and weighed.posterior_due and received < weighed.posterior_due:
         flags.append("within_extension")
     late = received is not None and received < end
-    closed = known.moment.instant >= end
+    closed = not known.is_before(end)
     return replace(
         base,
         outcome=Outcome.LATE if late else Outcome.MISSED,
@@ -311,9 +321,14 @@ def _receipt(one: Submission, due: datetime, window: timedelta) -> datetime:
     return one.received_at
 
 
-def _correction_overdue(one: Submission, instant: datetime) -> bool:
+def _correction_overdue(one: Submission, known: Inquiry) -> bool:
     """Whether a return was not answered by its own due (逾期未更正, ruling 49)."""
-    return any((back.resubmitted_at or instant) >= back.correction_due for back in one.returns)
+    return any(
+        back.resubmitted_at >= back.correction_due
+        if back.resubmitted_at
+        else not known.is_before(back.correction_due)
+        for back in one.returns
+    )
 
 
 _CAPACITY_FLAGS: Final = {"support": "by_support_line", "clerk": "by_clerk"}

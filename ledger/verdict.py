@@ -5,6 +5,8 @@
 decided; where they differ it says why.
 """
 
+from datetime import datetime
+
 import msgspec
 
 from ledger.attribution import Attribution, attribute
@@ -44,18 +46,24 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def verdict(
-    history: History, obligation: ObligationId, moment: Moment, rules: Rules | None = None
+    history: History,
+    obligation: ObligationId,
+    moment: Moment,
+    rules: Rules | None = None,
+    turns: list[datetime] | None = None,
 ) -> Verdict:
     """The answer on one obligation; `rules` other than its own make it a what-if (R12).
 
     `history` holds the facts at or before `moment.position`, and at least the obligation, its
-    duty, its unit with the line above, the calendar and the rules.
+    duty, its unit with the line above, the calendar and the rules. `turns` is told every instant
+    that the clock was compared with: the answer is the same at any other instant that lies
+    between the same two of them.
     """
     row = history.obligation(obligation)
     own = rules or history.rules(row.rules)
     if own.algorithm != ALGORITHM:
         raise UnknownAlgorithm(f"algorithm {own.algorithm} is not known; upgrade to recompute it")
-    computed = assess(history, row, moment, own)
+    computed = assess(history, row, moment, own, turns)
     attribution = None
     if computed.outcome in (Outcome.LATE, Outcome.MISSED):
         attribution = attribute(history, row, computed, own)

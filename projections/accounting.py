@@ -3,9 +3,10 @@
 A period is accounted for one working day after its last due: *then* is the last position recorded
 by that instant, judged at that instant, so that a past figure cannot improve because somebody
 closed an outlet or backdated a relief since. While that is still to come, then is now.
+What a period came to then never changes: it is counted once, and kept (`sheaves.py`).
+Read next: `counting.py` (which obligations, judged how), `matrix.py`.
 """
 
-from collections.abc import Iterable, Mapping
 from datetime import date, datetime
 from typing import Final
 
@@ -14,18 +15,13 @@ import msgspec
 from ledger.errors import Invalid
 from ledger.events.organisation import DEFAULT_ZONE
 from ledger.model.calendar import Calendar
-from ledger.model.obligations import Obligation
-from ledger.vocabulary import Moment, ObligationId
-from projections.judging import Judged, judge
-from projections.obligations import OBLIGATION
-from projections.rewinding import Rewound, held
+from ledger.vocabulary import DutyRef, Moment, UnitRef
+from projections.counting import Counted, Counting, counting
+from projections.spans import Span
 from projections.standpoint import Asked, Standpoint
 
 PERIODS_MAX: Final = 400
 WORKING_DAYS_AFTER: Final = 1
-
-Periods = list[tuple[str, list[Obligation]]]
-"""Obligations by period, in the order of time."""
 
 
 class Then(msgspec.Struct, frozen=True):
@@ -36,41 +32,55 @@ class Then(msgspec.Struct, frozen=True):
     reached: bool
 
 
-class Known(msgspec.Struct, frozen=True):
-    """Obligations by period, each judged now and then; what was not open then has no `then`."""
+class Accounted(msgspec.Struct, frozen=True, kw_only=True):
+    """The obligations of one period, counted as known now, and as known then."""
 
-    periods: Periods
-    thens: Mapping[str, Then]
-    now: Mapping[ObligationId, Judged]
-    then: Mapping[ObligationId, Judged]
-
-
-def know(here: Standpoint, obligations: list[Obligation], asked: Asked = None) -> Known:
-    """Judge obligations at the standpoint, and at each period's own time, or at the one asked."""
-    judged = judge(here.history(obligations), obligations, here.moment)
-    now = {one.obligation: one for one in judged}
-    periods = by_period(obligations)
-    calendar = here.history(()).calendar
-    thens = {
-        period: _then(here, max(now[one.obligation].due for one in rows), calendar, asked)
-        for period, rows in periods
-    }
-    return Known(periods, thens, now, _as_known_then(here, periods, thens, now))
+    period: str
+    first: date
+    last: date
+    last_due: datetime
+    then: Then
+    now: Counted
+    before: Counted
 
 
-def by_period(obligations: Iterable[Obligation]) -> Periods:
-    """The obligations of each period; `Invalid` when there are too many periods to lay out."""
-    found: dict[tuple[date, date, str], list[Obligation]] = {}
-    for row in obligations:
-        found.setdefault((row.period_end, row.period_start, row.period), []).append(row)
-    if len(found) > PERIODS_MAX:
+def account(
+    here: Standpoint, span: Span, unit: UnitRef | None, duty: DutyRef, asked: Asked = None
+) -> list[Accounted]:
+    """Every period of a duty within the span, now and at its own time, or at the one asked.
+
+    `Invalid` when there are too many periods to lay out.
+    """
+    counted = counting(here, span, unit, duty)
+    periods = counted.periods()
+    if len(periods) > PERIODS_MAX:
         raise Invalid.field(
-            "period", f"these are {len(found)} periods; ask for {PERIODS_MAX} at most"
+            "period", f"these are {len(periods)} periods; ask for {PERIODS_MAX} at most"
         )
-    return [(key[2], found[key]) for key in sorted(found)]
+    calendar = here.history(()).calendar
+    return [_accounted(here, calendar, counted, one, asked) for one in periods]
 
 
-def _then(here: Standpoint, last_due: datetime, calendar: Calendar, asked: Asked) -> Then:
+def _accounted(
+    here: Standpoint, calendar: Calendar, counted: Counting, now: Counted, asked: Asked
+) -> Accounted:
+    last_due = now.last_due()
+    then = _then(here, calendar, last_due, asked)
+    before = now
+    if then.reached:
+        before = counted.then(now, Moment(then.position, then.instant))
+    return Accounted(
+        period=now.period,
+        first=now.first,
+        last=now.last,
+        last_due=last_due,
+        then=then,
+        now=now,
+        before=before,
+    )
+
+
+def _then(here: Standpoint, calendar: Calendar, last_due: datetime, asked: Asked) -> Then:
     moment = here.moment
     if asked is not None:
         position, instant = here.questions.resolve(asked)
@@ -78,40 +88,7 @@ def _then(here: Standpoint, last_due: datetime, calendar: Calendar, asked: Asked
         instant = calendar.add_working_days(last_due, WORKING_DAYS_AFTER, DEFAULT_ZONE)
         if instant > moment.instant:
             return Then(moment.position, moment.instant, reached=False)
-        position, _ = here.questions.recorder.position_at(instant)
+        position = here.questions.position_at(instant)
     if instant > moment.instant or position > moment.position:
         return Then(moment.position, moment.instant, reached=False)
     return Then(position, instant, reached=True)
-
-
-def _as_known_then(
-    here: Standpoint,
-    periods: Periods,
-    thens: Mapping[str, Then],
-    now: Mapping[ObligationId, Judged],
-) -> dict[ObligationId, Judged]:
-    judged = {
-        row.obligation: now[row.obligation]
-        for period, rows in periods
-        for row in rows
-        if not thens[period].reached
-    }
-    past = [one.position for one in thens.values() if one.reached]
-    if not past:
-        return judged
-    rows = [row for period, found in periods for row in found if thens[period].reached]
-    rewound = Rewound(here.reader, here.background, rows, min(past))
-    for period, found in periods:
-        then = thens[period]
-        if then.reached:
-            keys = [(one.obligation,) for one in found]
-            changed = here.reader.changes(OBLIGATION, keys, then.position)
-            known = [
-                row
-                for one in found
-                if (row := held(changed.get((one.obligation,)), one, then.position)) is not None
-            ]
-            history = rewound.at(then.position).history(known, then.position)
-            moment = Moment(then.position, then.instant)
-            judged.update((one.obligation, one) for one in judge(history, known, moment))
-    return judged

@@ -167,6 +167,35 @@ def versions_statement(table: Table[Any], generation: int) -> sql.Composed:
     )
 
 
+EVERY: Final = sql.SQL("""
+SELECT {key}, body::text, valid_from, NULL::bigint AS valid_to
+FROM views.{current}
+WHERE ledger_id = %(ledger_id)s
+  AND valid_from > %(since)s AND valid_from <= %(position)s{match}
+UNION ALL
+SELECT {key}, body::text, valid_from, CASE WHEN valid_to <= %(position)s THEN valid_to END
+FROM views.{history}
+WHERE ledger_id = %(ledger_id)s
+  AND valid_to > %(since)s AND valid_from <= %(position)s{match}
+LIMIT %(limit)s
+""")
+
+
+@lru_cache(maxsize=256)
+def every_statement(
+    table: Table[Any], generation: int, conditions: tuple[tuple[str, str], ...]
+) -> sql.Composed:
+    """Every version of the rows that match and changed since a position."""
+    names = Names.of(table, generation)
+    (key,) = table.key
+    return EVERY.format(
+        key=sql.Identifier(key),
+        current=sql.Identifier(names.current),
+        history=sql.Identifier(names.history),
+        match=_match(table, conditions),
+    )
+
+
 CHANGES: Final = sql.SQL("""
 SELECT found.body, found.valid_from, found.valid_to
 FROM unnest({arrays}) AS wanted ({key})

@@ -6,6 +6,7 @@ the path climbed, and the events that it rests on; beside them, how many were ex
 
 from collections.abc import Iterable
 from datetime import datetime
+from itertools import chain
 from typing import Final
 
 import msgspec
@@ -23,10 +24,12 @@ from ledger.vocabulary import (
     UnitId,
     UnitRef,
 )
-from projections.judging import Judged, judge
+from projections.briefs import Tallied
+from projections.counting import counting, judged_again
+from projections.judging import Judged
 from projections.measures import FAILED, Measure, measure
 from projections.names import Gathering, Names
-from projections.spans import Span, obligations_of
+from projections.spans import Span
 from projections.standpoint import AsOf, Standpoint
 
 PAGE_MAX: Final = 500
@@ -80,19 +83,25 @@ def who_failed(  # noqa: PLR0913  (what can be asked)
 
     `after` names the last failure of the page before; a caller that pages keeps the Moment.
     """
-    rows = obligations_of(here, span, unit, duty)
-    judged = judge(here.history(rows), rows, here.moment)
-    failed = sorted((one for one in judged if one.outcome in FAILED), key=_order)
-    page = _page(failed, limit, after)
+    counted = counting(here, span, unit, duty).periods()
+    told = list(chain.from_iterable(one.rest for one in counted))
+    failed = sorted((one for one in told if one.outcome in FAILED), key=_order)
+    shown = _page(failed, limit, after)
+    page = judged_again(here, [one.obligation for one in shown])
     return Failures(
         as_of=here.as_of,
         span=span,
         unit=unit,
         duty=duty,
         total=len(failed),
-        measure=measure(judged, failures_only=True),
+        measure=measure(
+            told,
+            met=sum(len(one.met) for one in counted),
+            accepted=sum(len(one.accepted_units) for one in counted),
+            failures_only=True,
+        ),
         failures=tuple(failure_of(one) for one in page),
-        next=page[-1].obligation if page and page[-1] is not failed[-1] else None,
+        next=shown[-1].obligation if shown and shown[-1] is not failed[-1] else None,
         names=names_in(page, here, unit),
     )
 
@@ -135,11 +144,11 @@ def names_in(judged: Iterable[Judged], here: Standpoint, *units: str | None) -> 
     return codes.names(here.background, here.moment.instant)
 
 
-def _order(one: Judged) -> tuple[datetime, str, str, str]:
-    return one.due, one.row.unit, one.row.duty, one.obligation
+def _order(one: Tallied) -> tuple[datetime, str, str, str]:
+    return one.due, one.unit, one.duty, one.obligation
 
 
-def _page(failed: list[Judged], limit: int, after: ObligationId | None) -> list[Judged]:
+def _page(failed: list[Tallied], limit: int, after: ObligationId | None) -> list[Tallied]:
     if not 0 < limit <= PAGE_MAX:
         raise Invalid.field("limit", f"a page has 1 to {PAGE_MAX} failures")
     start = 0

@@ -48,8 +48,15 @@ def judge(history: History, rows: Iterable[Obligation], moment: Moment) -> list[
             accepted = _is_accepted(row)
             found.append(Judged(row, Outcome.ON_TIME, row.due, receipt, accepted=accepted))
         else:
-            found.append(_judged(row, verdict(history, row.obligation, moment)))
+            found.append(judged_in_full(history, row, moment))
     return found
+
+
+def judged_in_full(
+    history: History, row: Obligation, moment: Moment, turns: list[datetime] | None = None
+) -> Judged:
+    """One obligation's outcome by the verdict itself, which tells `turns` when it may change."""
+    return _judged(row, verdict(history, row.obligation, moment, turns=turns))
 
 
 def assessed(

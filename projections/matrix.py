@@ -3,23 +3,26 @@
 What *then* means is in `accounting.py`, what the figures mean in `measures.py`.
 """
 
-from collections.abc import Iterable, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import date, datetime
-from typing import Final
+from itertools import chain
+from typing import Any, Final
 
 import msgspec
 
 from ledger.errors import Invalid
 from ledger.events.organisation import DEFAULT_ZONE
 from ledger.model.calendar import day_start
-from ledger.model.obligations import Obligation
 from ledger.model.periods import ONE_DAY
 from ledger.timeliness import Outcome
 from ledger.vocabulary import DutyId, DutyRef, ObligationId, UnitId, UnitRef
-from projections.accounting import Known, Then, know
+from projections.accounting import Accounted, Then, account
+from projections.briefs import Tallied
+from projections.counting import Counted
 from projections.measures import FAILED, Measure, measure
 from projections.names import Gathering, Names
-from projections.spans import Span, obligations_of, require
+from projections.spans import Span
 from projections.standpoint import Asked, AsOf, Standpoint
 
 ROWS_MAX: Final = 500
@@ -113,9 +116,8 @@ def matrix(  # noqa: PLR0913  (what can be asked)
     the rows of units that never failed, now or then; figures stay over all. A caller that pages
     keeps the Moment.
     """
-    require("duty", duty, here.background)
-    known = know(here, obligations_of(here, span, unit, duty), then)
-    whole = _Whole(here, known, span)
+    columns = account(here, span, unit, duty, then)
+    whole = _Whole(here, columns, span)
     page, following = whole.page(limit, after, failing=failing)
     codes = Gathering()
     codes.mention(unit=unit, duty=duty)
@@ -127,30 +129,57 @@ def matrix(  # noqa: PLR0913  (what can be asked)
         span=span,
         unit=unit,
         rows_total=len(whole.units),
-        columns=tuple(whole.column(period, rows) for period, rows in known.periods),
-        rows=tuple(whole.row(one) for one in page),
-        groups=tuple(whole.group(one) for one in whole.parents),
-        total=whole.total(),
+        columns=tuple(map(_column, columns)),
+        rows=tuple(whole.rows(page)),
+        groups=tuple(whole.groups()),
+        total=_account([one.now for one in columns], [one.before for one in columns]),
         next=following,
         names=codes.names(here.background, here.moment.instant),
     )
 
 
-class _Whole:
-    """Every obligation of the matrix, judged now and then, to be counted and laid out."""
+def _column(one: Accounted) -> Column:
+    """One period, with its figures."""
+    return Column(
+        period=one.period,
+        first=one.first,
+        last=one.last,
+        last_due=one.last_due,
+        then=one.then,
+        account=_account([one.now], [one.before]),
+    )
 
-    def __init__(self, here: Standpoint, known: Known, span: Span) -> None:
-        self._known = known
-        self._by_unit: dict[UnitId, list[Obligation]] = {}
-        self._by_cell: dict[tuple[UnitId, str], list[Obligation]] = {}
-        for period, rows in known.periods:
-            for row in rows:
-                self._by_unit.setdefault(row.unit, []).append(row)
-                self._by_cell.setdefault((row.unit, period), []).append(row)
+
+def _account(now: Iterable[Counted], before: Iterable[Counted]) -> Account:
+    return Account(_measure(now), _measure(before))
+
+
+def _measure(counted: Iterable[Counted]) -> Measure:
+    """The figures over whole periods; the ids of what went well would be thousands."""
+    parts = list(counted)
+    return measure(
+        chain.from_iterable(one.rest for one in parts),
+        met=sum(len(one.met) for one in parts),
+        accepted=sum(len(one.accepted_units) for one in parts),
+        failures_only=True,
+    )
+
+
+class _Whole:
+    """Every unit of the matrix, to be counted in groups and laid out page by page."""
+
+    def __init__(self, here: Standpoint, columns: Sequence[Accounted], span: Span) -> None:
+        self._columns = columns
+        units: set[str] = set()
+        for one in columns:
+            units.update(one.now.met_units)
+            units.update(two.unit for two in one.now.rest)
         organisation = here.background.organisation
         at = min(here.moment.instant, day_start(span.last + ONE_DAY, DEFAULT_ZONE))
-        self._parent = {one: organisation.parent(one, at) for one in self._by_unit}
-        self.units = sorted(self._by_unit, key=lambda one: (self._parent[one] or "", one))
+        self._parent = {
+            UnitId(UnitRef(one)): organisation.parent(UnitRef(one), at) for one in units
+        }
+        self.units = sorted(self._parent, key=lambda one: (self._parent[one] or "", one))
         self.parents = list(dict.fromkeys(self._parent[one] for one in self.units))
 
     def page(
@@ -159,72 +188,85 @@ class _Whole:
         """The units of one page, and the last of them if another page follows."""
         if not 0 < limit <= ROWS_MAX:
             raise Invalid.field("limit", f"a page has 1 to {ROWS_MAX} rows")
-        units = [one for one in self.units if self._failed(one)] if failing else self.units
+        units = self.units
+        if failing:
+            failed = self._failed()
+            units = [one for one in units if one in failed]
         if after is not None and after not in units:
             raise Invalid.field("after", f"{after!r} has no row in this matrix at this moment")
         start = 0 if after is None else units.index(UnitId(after)) + 1
         page = units[start : start + limit]
         return page, page[-1] if page and page[-1] != units[-1] else None
 
-    def _failed(self, unit: UnitId) -> bool:
-        """Whether anything of a unit's failed, now or then."""
-        ids = [row.obligation for row in self._by_unit[unit]]
-        judged = (known.get(one) for known in (self._known.now, self._known.then) for one in ids)
-        return any(one is not None and one.outcome in FAILED for one in judged)
+    def _failed(self) -> set[str]:
+        """The units of which anything failed, now or then."""
+        sides = chain.from_iterable((one.now.rest, one.before.rest) for one in self._columns)
+        return {one.unit for rest in sides for one in rest if one.outcome in FAILED}
 
-    def total(self) -> Account:
-        """The figures over everything."""
-        return self._account(row for rows in self._by_unit.values() for row in rows)
+    def groups(self) -> Iterator[Group]:
+        """The units below each parent, with their figures."""
+        sizes = Counter(self._parent.values())
+        now = self._by_parent([one.now for one in self._columns])
+        before = self._by_parent([one.before for one in self._columns])
+        for parent in self.parents:
+            account = Account(now(parent), before(parent))
+            yield Group(parent=parent, units=sizes[parent], account=account)
 
-    def column(self, period: str, rows: Sequence[Obligation]) -> Column:
-        """One period, with its figures."""
-        return Column(
-            period=period,
-            first=rows[0].period_start,
-            last=rows[0].period_end,
-            last_due=max(self._known.now[one.obligation].due for one in rows),
-            then=self._known.thens[period],
-            account=self._account(rows),
+    def _by_parent(self, counted: Sequence[Counted]) -> Callable[[UnitRef | None], Measure]:
+        """The figures of the units below one parent, of all that was counted at once."""
+        parent_of: Any = self._parent.__getitem__
+        met = Counter(map(parent_of, chain.from_iterable(one.met_units for one in counted)))
+        accepted = Counter(
+            map(parent_of, chain.from_iterable(one.accepted_units for one in counted))
+        )
+        rest: dict[UnitRef | None, list[Tallied]] = {}
+        for one in chain.from_iterable(one.rest for one in counted):
+            rest.setdefault(self._parent[one.unit], []).append(one)
+        return lambda parent: measure(
+            rest.get(parent, ()), met=met[parent], accepted=accepted[parent], failures_only=True
         )
 
-    def row(self, unit: UnitId) -> Row:
-        """One unit, with its figures."""
-        return Row(
-            unit=unit,
-            parent=self._parent[unit],
-            cells=tuple(
-                self._cell(self._by_cell.get((unit, period), ()))
-                for period, _ in self._known.periods
-            ),
-            account=self._account(self._by_unit[unit]),
-        )
+    def rows(self, page: Sequence[UnitId]) -> Iterator[Row]:
+        """The units of a page, each with its cells and figures."""
+        units = frozenset(page)
+        now = [_by_unit(one.now.of_units(units)) for one in self._columns]
+        before = [_by_unit(one.before.of_units(units)) for one in self._columns]
+        for unit in page:
+            mine = [one.get(unit, ()) for one in now]
+            then = [one.get(unit, ()) for one in before]
+            yield Row(
+                unit=unit,
+                parent=self._parent[unit],
+                cells=tuple(map(_cell, mine, then)),
+                account=Account(
+                    measure(chain.from_iterable(mine)), measure(chain.from_iterable(then))
+                ),
+            )
 
-    def group(self, parent: UnitRef | None) -> Group:
-        """The units below one parent, with their figures."""
-        units = [one for one in self.units if self._parent[one] == parent]
-        rows = (row for unit in units for row in self._by_unit[unit])
-        return Group(parent=parent, units=len(units), account=self._account(rows))
 
-    def _account(self, rows: Iterable[Obligation]) -> Account:
-        ids = [row.obligation for row in rows]
-        then = (self._known.then[one] for one in ids if one in self._known.then)
-        return Account(measure(self._known.now[one] for one in ids), measure(then))
+def _by_unit(told: Iterable[Tallied]) -> dict[str, list[Tallied]]:
+    found: dict[str, list[Tallied]] = {}
+    for one in told:
+        found.setdefault(one.unit, []).append(one)
+    return found
 
-    def _cell(self, rows: Sequence[Obligation]) -> Cell | None:
-        if not rows:
-            return None
-        judged = [self._known.now[one.obligation] for one in rows]
-        # What is still owed stands for what it replaced.
-        first, *others = sorted(judged, key=lambda one: one.outcome is Outcome.NOT_EXPECTED)
-        then = self._known.then.get(first.obligation)
-        return Cell(
-            obligation=first.obligation,
-            outcome=first.outcome,
-            kind=first.verdict.computed.kind if first.verdict else None,
-            excused=first.excused,
-            due=first.due,
-            received_at=first.received_at,
-            then=then.outcome if then else None,
-            then_excused=then is not None and then.excused,
-            others=tuple(one.obligation for one in others),
-        )
+
+def _cell(now: Sequence[Tallied], before: Sequence[Tallied]) -> Cell | None:
+    if not now:
+        return None
+    # What is still owed stands for what it replaced.
+    first, *others = sorted(
+        now, key=lambda one: (one.outcome is Outcome.NOT_EXPECTED, one.obligation)
+    )
+    then = next((one for one in before if one.obligation == first.obligation), None)
+    return Cell(
+        obligation=first.obligation,
+        outcome=first.outcome,
+        kind=first.kind,
+        excused=first.excused,
+        due=first.due,
+        received_at=first.received_at,
+        then=then.outcome if then else None,
+        then_excused=then is not None and then.excused,
+        others=tuple(one.obligation for one in others),
+    )

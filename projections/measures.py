@@ -6,13 +6,12 @@ or answered: whoever shows one has both numbers.
 """
 
 from collections.abc import Iterable
-from typing import Final
+from typing import Final, Protocol
 
 import msgspec
 
 from ledger.timeliness import Outcome
 from ledger.vocabulary import ObligationId
-from projections.judging import Judged
 
 COUNTED: Final = (Outcome.ON_TIME, Outcome.LATE, Outcome.MISSED, Outcome.PENDING)
 """What an expected obligation is one of."""
@@ -28,7 +27,7 @@ class Ratio(msgspec.Struct, frozen=True):
 
 
 class MeasureIds(msgspec.Struct, frozen=True):
-    """The obligations behind each figure; None where an answer about failures leaves them out."""
+    """The obligations behind each figure; None where a figure leaves out what went well."""
 
     on_time: tuple[ObligationId, ...] | None = ()
     late: tuple[ObligationId, ...] = ()
@@ -63,21 +62,50 @@ class Measure(msgspec.Struct, frozen=True, kw_only=True):
     ids: MeasureIds
 
 
-def measure(judged: Iterable[Judged], *, failures_only: bool = False) -> Measure:
-    """The figures over these obligations; the ids of what went well only if they are wanted."""
+class Told(Protocol):
+    """What a figure wants to know of one obligation."""
+
+    @property
+    def obligation(self) -> ObligationId: ...
+
+    @property
+    def outcome(self) -> Outcome: ...
+
+    @property
+    def excused(self) -> bool: ...
+
+    @property
+    def accepted(self) -> bool: ...
+
+    @property
+    def unsolicited(self) -> int: ...
+
+
+def measure(
+    told: Iterable[Told], *, met: int = 0, accepted: int = 0, failures_only: bool = False
+) -> Measure:
+    """The figures over these obligations, and over so many more that were met, and accepted.
+
+    With `failures_only` the ids of what went well are left out.
+    """
+    assert failures_only or not met, "the ids of all that went well are known"
     found: dict[Outcome, list[ObligationId]] = {outcome: [] for outcome in Outcome}
     excused: list[ObligationId] = []
-    accepted: list[ObligationId] = []
+    approved: list[ObligationId] = []
     unsolicited = 0
-    for one in judged:
+    for one in told:
         found[one.outcome].append(one.obligation)
         if one.excused:
             excused.append(one.obligation)
         if one.accepted:
-            accepted.append(one.obligation)
+            approved.append(one.obligation)
         unsolicited += one.unsolicited
     on_time, late, missed, pending = (len(found[outcome]) for outcome in COUNTED)
+    on_time += met
     decided = on_time + late + missed
+    for ids in (*found.values(), excused, approved):
+        # The same figure is the same to the byte, however its obligations were found.
+        ids.sort()
     return Measure(
         expected=decided + pending,
         on_time=on_time,
@@ -90,14 +118,14 @@ def measure(judged: Iterable[Judged], *, failures_only: bool = False) -> Measure
         unsolicited=unsolicited,
         timeliness=Ratio(on_time, decided),
         completeness=Ratio(on_time + late, decided),
-        quality=Ratio(len(accepted), on_time + late),
+        quality=Ratio(len(approved) + accepted, on_time + late),
         ids=MeasureIds(
             on_time=None if failures_only else tuple(found[Outcome.ON_TIME]),
             late=tuple(found[Outcome.LATE]),
             missed=tuple(found[Outcome.MISSED]),
             pending=tuple(found[Outcome.PENDING]),
             excused=tuple(excused),
-            accepted=None if failures_only else tuple(accepted),
+            accepted=None if failures_only else tuple(approved),
             exempt=tuple(found[Outcome.EXEMPT]),
             not_expected=tuple(found[Outcome.NOT_EXPECTED]),
         ),

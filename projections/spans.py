@@ -5,14 +5,14 @@ unit belongs to where it stood on the management line when the report was due (d
 ruling 34), whoever stands above it today.
 """
 
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 from typing import Final
 
 import msgspec
 
 from ledger.errors import Invalid, NotFound
 from ledger.model.obligations import Obligation
-from ledger.model.organisation import Organisation
+from ledger.model.organisation import LINE_DEPTH_MAX, Organisation
 from ledger.model.periods import ONE_DAY, parse_period
 from ledger.vocabulary import DutyRef, UnitRef
 from projections.background import Background
@@ -78,11 +78,33 @@ class Placements:
         self._organisation = organisation
         self._top = top
         self._found: dict[tuple[str, datetime], bool] = {}
+        self._steady: dict[str, tuple[datetime, bool] | None] = {}
 
     def held(self, unit: UnitRef, at: datetime) -> bool:
         """Whether the unit is the top of the subtree, or stood below it at that instant."""
+        if unit not in self._steady:
+            self._steady[unit] = self._settled(unit)
+        settled = self._steady[unit]
+        if settled is not None and at >= settled[0]:
+            return settled[1]
         known = self._found.get((unit, at))
         if known is None:
             known = unit == self._top or self._top in self._organisation.ancestors(unit, at)
             self._found[unit, at] = known
         return known
+
+    def _settled(self, unit: UnitRef) -> tuple[datetime, bool] | None:
+        """The answer for good, and from when it holds, where nothing on the way up ever moved."""
+        since, found, above = datetime.min.replace(tzinfo=UTC), False, unit
+        for _ in range(LINE_DEPTH_MAX):
+            row = self._organisation.units.get(above)
+            found = found or above == self._top
+            if row is None or not row.parents:
+                return since, found
+            if len(row.parents) > 1:
+                return None
+            since = max(since, row.parents[0].at)
+            if row.parents[0].parent is None:
+                return since, found
+            above = row.parents[0].parent
+        return None

@@ -7,9 +7,9 @@ dossiers loaded from the views. Every answer says what it is as of (`AsOf`).
 
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from functools import cached_property
-from typing import TypeAlias
+from typing import Final, TypeAlias
 
 import msgspec
 import psycopg
@@ -21,10 +21,14 @@ from ledger.errors import Invalid
 from ledger.model.history import History
 from ledger.model.obligations import Obligation
 from ledger.recorder import LedgerInfo, PostgresRecorder
-from ledger.vocabulary import Moment
+from ledger.vocabulary import DutyRef, Moment
 from projections.background import Background, Backgrounds
 from projections.positions import standings
+from projections.sheaves import Sheaf, Sheaves
 from projections.time_travel import Reader
+
+POSITIONS_KEPT_MAX: Final = 10_000
+"""Instants whose positions are remembered: when periods were accounted for, mostly."""
 
 Asked: TypeAlias = int | datetime | Moment | None
 """As of a position, as of a time, as of both, or now."""
@@ -102,6 +106,14 @@ class Standpoint:
         """These obligations before that background."""
         return self.background.history(obligations, self.moment.position)
 
+    def sheaves(self, first: date, last: date, duty: DutyRef | None = None) -> list[Sheaf]:
+        """The sheaves of the days from `first` to `last`, of one duty or all."""
+        return self.questions.sheaves.within(self.connection, self.reader, (first, last), duty)
+
+    def keeps_sheaves(self, first: date, last: date, duty: DutyRef | None = None) -> bool:
+        """Whether they need not be read any more."""
+        return self.questions.sheaves.keeps(self.connection, self.reader, (first, last), duty)
+
 
 class Questions:
     """Asks the views of one ledger; one for a process, shared by its threads."""
@@ -119,6 +131,8 @@ class Questions:
         self.ledger = ledger.name
         self.now = now
         self.backgrounds = Backgrounds()
+        self.sheaves = Sheaves(self.ledger_id)
+        self._positions: dict[datetime, int] = {}
 
     @contextmanager
     def at(self, asked: Asked = None) -> Iterator[Standpoint]:
@@ -164,6 +178,15 @@ class Questions:
         position, instant, _ = self._resolve(asked)
         assert position is not None, "only now has no position of its own"
         return position, instant
+
+    def position_at(self, instant: datetime) -> int:
+        """The last position recorded at or before an instant; looked up once when it is settled."""
+        known = self._positions.get(instant)
+        if known is None:
+            known, settled = self.recorder.position_at(instant)
+            if settled and len(self._positions) < POSITIONS_KEPT_MAX:
+                self._positions[instant] = known
+        return known
 
     def event_at(self, position: int) -> Event:
         """The event at a position of the log."""

@@ -10,9 +10,10 @@ cannot make it see a row twice or not at all. The answer equals a replay to that
 Declare tables with `tables.py`; ask with `Reader`.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
-from typing import Any, Final, Generic
+from copy import copy
+from typing import Any, Final, Generic, TypeVar
 
 import msgspec
 import psycopg
@@ -20,6 +21,7 @@ import psycopg
 from ledger.errors import TooManyRows, ViewBehind, ViewMissing
 from projections.asking import (
     changes_statement,
+    every_statement,
     find_statement,
     get_statement,
     tally_statement,
@@ -41,6 +43,12 @@ __all__ = [
 
 ROWS_MAX: Final = 200_000
 """More rows than this are no answer but an export; ask page by page (`limit`, `beyond`)."""
+
+
+VERSIONS_MAX: Final = 500_000
+"""More versions than this are not read at once."""
+
+V = TypeVar("V")
 
 
 class Range(msgspec.Struct, frozen=True):
@@ -182,6 +190,45 @@ class Reader:
             row = table.decode(body)
             found.setdefault(table.key_of(row), []).append(Version(row, valid_from, valid_to))
         return found
+
+    def every(
+        self,
+        table: Table[Any],
+        where: Where | None = None,
+        *,
+        since: int = 0,
+        decode: Callable[[str, int], V],
+        limit: int = VERSIONS_MAX,
+    ) -> list[tuple[str, V, int, int | None]]:
+        """Every version up to the position of the rows that match: key, what, since, until.
+
+        In no order, and without those that ended at or before `since`. `decode` makes what is
+        wanted of a body and the position from which it holds. `TooManyRows` beyond the `limit`.
+        """
+        asked = self._ask(table, where or {})
+        if asked is None:
+            return []
+        conditions, arguments, standing = asked
+        arguments |= {"since": since, "limit": limit + 1}
+        statement = every_statement(table, standing.generation, conditions)
+        found = self._connection.execute(statement, arguments).fetchall()
+        if len(found) > limit:
+            raise TooManyRows
+        return [(key, decode(body, begin), begin, end) for key, body, begin, end in found]
+
+    def as_of(self, position: int) -> "Reader":
+        """The same builds as of another position."""
+        other = copy(self)
+        other.position = position
+        return other
+
+    def newest(self, tables: Iterable[Table[Any]]) -> "Reader":
+        """The same builds as of the last position that all of these tables have reached."""
+        return self.as_of(min(self._standing(table).position for table in tables))
+
+    def builds(self, tables: Iterable[Table[Any]]) -> tuple[int, ...]:
+        """The builds (generations) that answer for these tables."""
+        return tuple(self._standing(table).generation for table in tables)
 
     def _standing(self, table: Table[Any]) -> Standing:
         standing = self._standings.get(table.name)

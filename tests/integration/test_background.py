@@ -10,7 +10,8 @@ from ledger.events.organisation import PostAbolished, PostEstablished, UnitRenam
 from ledger.events.reports import ReportWithdrawn
 from ledger.vocabulary import UnitRef
 from projections import background
-from projections.background import Background
+from projections.background import Background, Backgrounds
+from projections.time_travel import Reader
 from tests.quarter import END, quarter
 from tests.scenario import Scenario, wall
 from tests.telling import Told
@@ -59,13 +60,13 @@ def test_positions_between_two_changes_share_one(told: Told) -> None:
 def test_callers_at_once_load_it_once(told: Told, monkeypatch: pytest.MonkeyPatch) -> None:
     """However many ask at the same time, one loads and the others wait for it."""
     loads: list[int] = []
-    load = background._load
+    made = Backgrounds._made
 
-    def counted(reader: object, edition: int) -> Background:
+    def counted(self: Backgrounds, reader: Reader, edition: int) -> Background:
         loads.append(edition)
-        return load(reader, edition)
+        return made(self, reader, edition)
 
-    monkeypatch.setattr(background, "_load", counted)
+    monkeypatch.setattr(Backgrounds, "_made", counted)
     with ThreadPoolExecutor(8) as threads:
         found = list(threads.map(lambda _: background_of(told), range(24)))
 

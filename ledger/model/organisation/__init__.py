@@ -40,12 +40,22 @@ from ledger.model.organisation.folding import (
     fold_post,
     fold_unit,
 )
-from ledger.model.organisation.questions import HEAD, Capacity, Effective, Organisation, Step
+from ledger.model.organisation.questions import (
+    HEAD,
+    POSTS_IN,
+    Capacity,
+    Effective,
+    Organisation,
+    Step,
+)
 from ledger.model.organisation.tenure import Ceiling, Gap, Interim, Tenure, ever_filled, latest
+from ledger.model.organisation.tree import LINE_DEPTH_MAX
 
 __all__ = [
     "HEAD",
+    "LINE_DEPTH_MAX",
     "PERSON_FACTS",
+    "POSTS_IN",
     "POST_FACTS",
     "UNIT_FACTS",
     "Absorbed",

@@ -5,11 +5,11 @@ Only the management line is ever walked; the support line is listed and never cl
 (docs/rules.md R7). Answers name the events they rest on, so that verdicts can cite them.
 """
 
-from collections.abc import Iterator, MutableMapping, Sequence
+from collections.abc import Callable, Iterator, MutableMapping, Sequence
 from copy import copy
 from datetime import datetime
 from enum import StrEnum
-from typing import Final, Literal
+from typing import Any, Final, Literal
 
 import msgspec
 
@@ -28,6 +28,9 @@ from ledger.vocabulary import EventId, PersonRef, PostId, PostRef, Power, UnitId
 
 HEAD: Final = "head"
 """The role of the post that leads a unit."""
+
+POSTS_IN: Final = "posts_in"
+"""What a reader of `read_through` is told for the posts of a unit."""
 
 
 class Capacity(StrEnum):
@@ -98,6 +101,18 @@ class Organisation(Tree):
         other = copy(self)
         other.ceiling = ceiling
         return other
+
+    def read_through(self, watch: Callable[[str, Any], Any]) -> "Organisation":
+        """The same organisation, whose dossiers are read through what `watch(kind, rows)` makes."""
+        other = copy(self)
+        other.units, other.posts = watch("unit", self.units), watch("post", self.posts)
+        other.persons = watch("person", self.persons)
+        other._posts_in = watch(POSTS_IN, self._posts_in)  # noqa: SLF001  (of the same class)
+        return other
+
+    def posts_told_of(self, unit: UnitRef) -> tuple[PostId, ...]:
+        """The posts that any fact placed in a unit, in the order in which they were told."""
+        return tuple(self._posts_in.get(unit, ()))
 
     def learn(self, row: Unit | Post | Person) -> None:
         """Take in a dossier in its newest version, so that questions find it."""

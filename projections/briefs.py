@@ -1,0 +1,245 @@
+"""What decides the outcome of an obligation, in brief: a tenth of its dossier.
+
+Whole networks are counted over briefs; a dossier is read only for what is shown, or judged in
+full. A brief is *plain* when its own facts leave nothing to weigh: then its outcome follows from
+its due, its receipt and the clock, unless something else disturbs it (`tallying.py`).
+Read next: `sheaves.py` (where briefs are kept), `tallying.py` (how they are judged).
+"""
+
+from collections.abc import Iterable, Sequence
+from datetime import date, datetime
+from functools import cached_property
+from typing import Any
+
+import msgspec
+
+from ledger.timeliness import Outcome
+from ledger.vocabulary import DutyId, ObligationId, PostId, UnitId
+from projections.judging import Judged
+
+
+class Brief(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """An obligation, in brief: `due` as far as its own facts moved it, `opened_due` as opened.
+
+    `received_at` is the first receipt of a plain one; `told` the position of the last fact.
+    """
+
+    obligation: ObligationId
+    duty: DutyId
+    unit: UnitId
+    post: PostId
+    period: str
+    period_start: date
+    period_end: date
+    opened_due: datetime
+    due: datetime
+    rules: int
+    position: int
+    told: int
+    plain: bool
+    received_at: datetime | None
+    accepted: bool
+
+
+class Tallied(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """The outcome of one obligation at a moment: what figures, cells and lists of it tell."""
+
+    obligation: ObligationId
+    duty: DutyId
+    unit: UnitId
+    period: str
+    period_start: date
+    period_end: date
+    opened_due: datetime
+    outcome: Outcome
+    kind: str | None
+    due: datetime
+    received_at: datetime | None
+    excused: bool = False
+    accepted: bool = False
+    unsolicited: int = 0
+
+
+def tallied_of(one: Judged) -> Tallied:
+    """The same of an obligation that was judged in full, or the short way of `judging.py`."""
+    row = one.row
+    return Tallied(
+        obligation=row.obligation,
+        duty=row.duty,
+        unit=row.unit,
+        period=row.period,
+        period_start=row.period_start,
+        period_end=row.period_end,
+        opened_due=row.due,
+        outcome=one.outcome,
+        kind=one.verdict.computed.kind if one.verdict else None,
+        due=one.due,
+        received_at=one.received_at,
+        excused=one.excused,
+        accepted=one.accepted,
+        unsolicited=one.unsolicited,
+    )
+
+
+class Span(msgspec.Struct, frozen=True):
+    """Instants from `since` (inclusive) to `until` (exclusive); None leaves an end open."""
+
+    since: datetime | None = None
+    until: datetime | None = None
+
+    def holds(self, instant: datetime) -> bool:
+        """Whether the instant lies within."""
+        after = self.since is None or self.since <= instant
+        return after and (self.until is None or instant < self.until)
+
+
+def between(turns: Sequence[datetime], instant: datetime) -> Span:
+    """The instants at which the clock is compared with the same result as at this one."""
+    past = [one for one in turns if one <= instant]
+    coming = [one for one in turns if one > instant]
+    return Span(max(past, default=None), min(coming, default=None))
+
+
+class Tally(msgspec.Struct, frozen=True, kw_only=True, dict=True):
+    """The outcomes of many obligations: `met` were plainly received in time, `rest` are the rest.
+
+    It holds before the background of this edition, within the span.
+    """
+
+    edition: int
+    span: Span
+    met: tuple[Brief, ...]
+    rest: tuple[Tallied, ...]
+
+    @cached_property
+    def met_units(self) -> list[str]:
+        """The unit of each that was met."""
+        return [one.unit for one in self.met]
+
+    @cached_property
+    def accepted_units(self) -> list[str]:
+        """The unit of each that was met and accepted."""
+        return [one.unit for one in self.met if one.accepted]
+
+
+def met_of(one: Brief) -> Tallied:
+    """What is plainly on time, told as the others are."""
+    return Tallied(
+        obligation=one.obligation,
+        duty=one.duty,
+        unit=one.unit,
+        period=one.period,
+        period_start=one.period_start,
+        period_end=one.period_end,
+        opened_due=one.opened_due,
+        outcome=Outcome.ON_TIME,
+        kind=None,
+        due=one.due,
+        received_at=one.received_at,
+        accepted=one.accepted,
+    )
+
+
+class _Change(msgspec.Struct, frozen=True, gc=False):
+    due: datetime
+
+
+class _Attempt(msgspec.Struct, frozen=True, gc=False):
+    platform_fault: bool = False
+
+
+class _Submission(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    received_at: datetime
+    uploading_since: datetime | None = None
+    moved_from: str | None = None
+    solicited: bool = True
+    ratified_at: datetime | None = None
+    withdrawn_by: str | None = None
+    voided_by: str | None = None
+    moved_by: str | None = None
+    accepted_by: str | None = None
+
+    @property
+    def counts(self) -> bool:
+        """As of `ledger.model.obligations.Submission`."""
+        gone = self.voided_by or self.withdrawn_by or self.moved_by
+        return not gone and (self.solicited or self.ratified_at is not None)
+
+
+class _Dossier(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """The part of `ledger.model.obligations.Obligation` that a brief is made of."""
+
+    obligation: ObligationId
+    duty: DutyId
+    unit: UnitId
+    post: PostId
+    period: str
+    period_start: date
+    period_end: date
+    due: datetime
+    nominal_due: datetime
+    rules: int
+    position: int
+    provisional: bool = False
+    informational: bool = False
+    short_notice: bool = False
+    opened_late: bool = False
+    due_changes: tuple[_Change, ...] = ()
+    submissions: tuple[_Submission, ...] = ()
+    attempts: tuple[_Attempt, ...] = ()
+    reliefs: tuple[msgspec.Raw, ...] = ()
+    cancellations: tuple[msgspec.Raw, ...] = ()
+    channel: tuple[msgspec.Raw, ...] = ()
+
+
+_read = msgspec.json.Decoder(_Dossier).decode
+
+
+class Briefing:
+    """Makes briefs of bodies, and says what thousands share (units, dues) only once."""
+
+    def __init__(self) -> None:
+        self._shared: dict[Any, Any] = {}
+
+    def brief(self, body: str, told: int) -> Brief:
+        """The brief of an obligation's row as the view keeps it, told at a position."""
+        row, share = _read(body), self._shared.setdefault
+        due = max(row.due, row.nominal_due)
+        if row.due_changes:
+            due = max(due, *(one.due for one in row.due_changes))
+        sent = row.submissions
+        return Brief(
+            obligation=share(row.obligation, row.obligation),
+            duty=share(row.duty, row.duty),
+            unit=share(row.unit, row.unit),
+            post=share(row.post, row.post),
+            period=share(row.period, row.period),
+            period_start=share(row.period_start, row.period_start),
+            period_end=share(row.period_end, row.period_end),
+            opened_due=share(row.due, row.due),
+            due=share(due, due),
+            rules=row.rules,
+            position=row.position,
+            told=told,
+            plain=_is_plain(row, due),
+            received_at=min(one.received_at for one in sent) if sent else None,
+            accepted=any(one.accepted_by is not None and one.counts for one in sent),
+        )
+
+
+def _is_plain(row: _Dossier, due: datetime) -> bool:
+    weighty = (row.reliefs, row.cancellations, row.channel, row.provisional, row.informational)
+    if any(weighty) or row.short_notice or row.opened_late:
+        return False
+    return not _platform_failed(row.attempts) and all(_says(one, due) for one in row.submissions)
+
+
+def _platform_failed(attempts: Iterable[_Attempt]) -> bool:
+    return any(one.platform_fault for one in attempts)
+
+
+def _says(one: _Submission, due: datetime) -> bool:
+    """Whether a report counts from when it was received, whatever is known besides."""
+    if not one.counts or not one.solicited or one.moved_from is not None:
+        return False
+    return one.uploading_since is None or one.received_at < due

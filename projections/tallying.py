@@ -1,0 +1,210 @@
+"""Many obligations judged quickly: what is plain by rule, what is not by the verdict itself.
+
+A plain brief (`briefs.py`) follows from its due, its receipt and the clock, unless something else
+may have moved its due or taken it back: facts about its unit that came after the opening, a
+calendar that turned days, an outage, or the death of a holder. Those, and all that is not plain,
+go to the verdict, which is remembered with what it read (`remembering.py`).
+`tests/property/test_views_equal_replay.py` holds the short way and the long way together.
+Read next: `accounting.py`, `failures.py`.
+"""
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import Final
+
+from ledger.errors import NotFound
+from ledger.events.organisation import DEFAULT_ZONE
+from ledger.model.history import History
+from ledger.model.rules import ALGORITHM, Rules
+from ledger.timeliness import Outcome
+from ledger.vocabulary import Moment
+from projections.background import Background
+from projections.briefs import Brief, Tallied, Tally, between
+from projections.obligations import OBLIGATION
+from projections.sheaves import Sheaf, Shown
+from projections.standpoint import Standpoint
+from projections.time_travel import Reader
+
+ROWS_AT_ONCE: Final = 5_000
+
+
+def tally_all(
+    here: Standpoint, sheaves: Sequence[Sheaf], moment: Moment | None = None
+) -> list[Tally]:
+    """The tally of each sheaf at a moment at or before the standpoint's (None: at its own)."""
+    at = moment or here.moment
+    backgrounds, reader = here.questions.backgrounds, here.reader.as_of(at.position)
+    edition = backgrounds.edition(reader)
+    shown = [one.at(at.position) for one in sheaves]
+    found = [_kept(one, edition, at.instant) for one in shown]
+    wanted = [n for n, one in enumerate(found) if one is None]
+    if wanted:
+        background = backgrounds.as_of(reader)
+        work = _Work(background, at)
+        for n in wanted:
+            work.sort(sheaves[n], shown[n])
+        work.judge(reader)
+        for n in wanted:
+            found[n] = tally = work.tally(shown[n])
+            shown[n].keep(tally)
+    return [one for one in found if one is not None]
+
+
+def _kept(shown: Shown, edition: int, instant: datetime) -> Tally | None:
+    for one in shown.tallies:
+        if one.edition == edition and one.span.holds(instant):
+            return one
+    return None
+
+
+class _Work:
+    """The tallies of some sheaves at one moment, before one background."""
+
+    def __init__(self, background: Background, moment: Moment) -> None:
+        self._background, self._moment = background, moment
+        self._plain = Plain(background.history((), moment.position), background, moment)
+        self._met: dict[int, tuple[Brief, ...]] = {}
+        self._rest: dict[int, list[Tallied]] = {}
+        self._turns: dict[int, list[datetime]] = {}
+        self._unknown: list[tuple[Sheaf, int, Brief]] = []
+
+    def sort(self, sheaf: Sheaf, shown: Shown) -> None:
+        """Judge what is plain or remembered; the others wait for their dossiers."""
+        key = id(shown)
+        rest = self._rest[key] = []
+        turns = self._turns[key] = []
+        met: Sequence[Brief] = shown.met
+        weighed = [*shown.weighed]
+        if self._plain.disturbs(shown):
+            weighed += [one for one in met if self._plain.is_disturbed(one)]
+            met = [one for one in met if not self._plain.is_disturbed(one)]
+        self._met[key] = tuple(met)
+        for one in shown.unmet:
+            told = self._plain.judge(one, turns)
+            if told is None:
+                weighed.append(one)
+            else:
+                rest.append(told)
+        for one in weighed:
+            known = sheaf.memory.recall(one, self._background, self._moment.instant)
+            if known is None:
+                self._unknown.append((sheaf, key, one))
+            else:
+                rest.append(known.answer)
+                turns.extend(known.turns)
+
+    def judge(self, reader: Reader) -> None:
+        """Read the dossiers that are wanted, and judge them in full."""
+        for start in range(0, len(self._unknown), ROWS_AT_ONCE):
+            part = self._unknown[start : start + ROWS_AT_ONCE]
+            rows = reader.get_many(OBLIGATION, [(one.obligation,) for _, _, one in part])
+            for sheaf, key, one in part:
+                row = rows[one.obligation,]
+                known = sheaf.memory.judge(one, row, self._background, self._moment)
+                self._rest[key].append(known.answer)
+                self._turns[key].extend(known.turns)
+
+    def tally(self, shown: Shown) -> Tally:
+        """What was found of a sheaf."""
+        key = id(shown)
+        return Tally(
+            edition=self._background.edition,
+            span=between(self._turns[key], self._moment.instant),
+            met=self._met[key],
+            rest=tuple(self._rest[key]),
+        )
+
+
+class Plain:
+    """The rule for plain briefs, before one background, at one moment."""
+
+    def __init__(self, history: History, background: Background, moment: Moment) -> None:
+        self._history, self._background, self._moment = history, background, moment
+        self._calendar = history.calendar
+        self._rules: dict[int, Rules | None] = {}
+        self._ends: dict[tuple[datetime, str, int], datetime] = {}
+
+    def disturbs(self, shown: Shown) -> bool:
+        """Whether any brief of a sheaf may be disturbed."""
+        if self._background.last_unit_change > shown.opened:
+            return True
+        if any(one.position > shown.opened for one in self._calendar.shifts):
+            return True
+        return any(self._may_be_out(due, rules) for due, rules in shown.dues)
+
+    def is_disturbed(self, one: Brief) -> bool:
+        """Whether something besides its own facts may say what is asked, or until when."""
+        if self._background.unit_changes.get(one.unit, 0) > one.position:
+            return True
+        calendar = self._calendar
+        # A day more than the due's own in UTC covers every zone.
+        last = (one.due + timedelta(days=1)).date()
+        if calendar.shifts and calendar.shifted(one.position, one.period_start, last):
+            return True
+        return self._may_be_out(one.due, one.rules)
+
+    def judge(self, one: Brief, turns: list[datetime]) -> Tallied | None:
+        """What is plainly late, missing or still to come; None: it takes the verdict.
+
+        `turns` is told the instants at which this changes.
+        """
+        rules = self._rules_of(one.rules)
+        if rules is None or one.post in self._background.bereft or self.is_disturbed(one):
+            return None
+        unit = self._background.rows["unit"].get(one.unit)
+        end = self._end(one.due, unit.zone if unit else DEFAULT_ZONE, rules)
+        settled = one.due + timedelta(minutes=rules.settle_minutes)
+        instant, received = self._moment.instant, one.received_at
+        kind: str | None = None
+        if received is None and instant < settled:
+            outcome = Outcome.PENDING
+            turns.append(settled)
+        elif received is not None and received < end:
+            outcome, kind = Outcome.LATE, "late"
+        else:
+            outcome, kind = Outcome.MISSED, "unreported" if instant >= end else None
+            turns += (settled, end) if received is None else (end,)
+        return Tallied(
+            obligation=one.obligation,
+            duty=one.duty,
+            unit=one.unit,
+            period=one.period,
+            period_start=one.period_start,
+            period_end=one.period_end,
+            opened_due=one.opened_due,
+            outcome=outcome,
+            kind=kind,
+            due=one.due,
+            received_at=received,
+            accepted=outcome is Outcome.LATE and one.accepted,
+        )
+
+    def _rules_of(self, revision: int) -> Rules | None:
+        """The rules of a revision; None: whatever the verdict says of them."""
+        if revision not in self._rules:
+            try:
+                found = self._history.rules(revision)
+            except NotFound:
+                self._rules[revision] = None
+            else:
+                self._rules[revision] = found if found.algorithm == ALGORITHM else None
+        return self._rules[revision]
+
+    def _end(self, due: datetime, zone: str, rules: Rules) -> datetime:
+        """When the late channel closes; thousands share each."""
+        key = (due, zone, rules.late_channel_working_days)
+        if key not in self._ends:
+            self._ends[key] = self._calendar.add_working_days(due, key[2], zone)
+        return self._ends[key]
+
+    def _may_be_out(self, due: datetime, revision: int) -> bool:
+        """Whether the platform may have been down before a due."""
+        if not self._calendar.outages:
+            return False
+        rules = self._rules_of(revision)
+        if rules is None:
+            return True
+        window = timedelta(hours=rules.outage_window_hours)
+        return any(
+            out.started_at < due and out.ended_at > due - window for out in self._calendar.outages
+        )
