@@ -17,14 +17,13 @@ from api.auth import Permission
 from api.citable import moment_text
 from api.console import replay as view
 from api.console.layout import MomentParameter, Page
-from api.scope import Scope
+from api.replaying import selection_of, shown_step, units_reached
 from api.visits import View
 from ledger.errors import Invalid
 from ledger.vocabulary import UnitRef
 from projections.comparing import Comparison, compare
 from projections.names import unit_labels
-from projections.replaying import Step, seen_by, step_after, step_at, with_erased
-from projections.selecting import Selection
+from projections.replaying import Step, step_after, step_at
 from projections.standpoint import Standpoint, parse_as_of
 from projections.timeline import Told
 
@@ -73,18 +72,16 @@ class _Replay:
     """One page of the replay being made; `here` is now, so that one can step on from any moment."""
 
     def __init__(self, page: Page, here: Standpoint, chosen: Chosen) -> None:
-        visit = page.visitor
         self._page, self._here, self._chosen = page, here, chosen
-        self._scope = Scope(visit.caller.unit, here)
-        self._unit: UnitRef | None = visit.caller.unit
-        if chosen.subject is not None:
-            kind, _, key = chosen.subject.partition(":")
-            self._scope.require(kind, key)
-            self._unit = UnitRef(key) if kind == "unit" else None
-        elif chosen.unit is not None:
-            self._scope.require("unit", chosen.unit)
-            self._unit = UnitRef(chosen.unit)
-        self._within = self._scope.units if visit.caller.unit is not None else None
+        self._selection = selection_of(
+            page.visitor,
+            here,
+            subject=chosen.subject,
+            unit=chosen.unit,
+            types=() if chosen.type is None else (chosen.type,),
+        )
+        kind, _, key = (chosen.subject or "").partition(":")
+        self._unit = UnitRef(key) if kind == "unit" else self._selection.unit
 
     def shown(self, as_of: str | None, against: str | None, cursor: str | None) -> Response[bytes]:
         """The page as of one moment, or of two compared."""
@@ -103,22 +100,9 @@ class _Replay:
 
     def _step(self, position: int) -> Step | None:
         """The fact that is shown: the last one by then, else the first there is."""
-        chosen = self._chosen
-        selection = Selection(
-            subject=chosen.subject,
-            unit=None if chosen.subject else self._unit,
-            types=() if chosen.type is None else (chosen.type,),
-            within=self._within,
-            sees=None if self._within is None else self._scope.sees,
-        )
-        found = step_at(self._here, selection, position) or step_after(
-            self._here, selection, position
-        )
-        if found is None:
-            return None
-        return with_erased(
-            seen_by(found, self._scope.reaches), self._page.visitor.opened.sealed.erased_in
-        )
+        here, selection = self._here, self._selection
+        found = step_at(here, selection, position) or step_after(here, selection, position)
+        return None if found is None else shown_step(self._page.visitor, here, found)
 
     def _about(self, step: Step) -> dict[str, Any]:
         entry = msgspec.json.format(bytes(step.fact.entry), indent=2).decode()
@@ -149,7 +133,7 @@ class _Replay:
             before,
             after,
             unit=self._unit,
-            within=self._within,
+            within=units_reached(visit, self._here),
             limit=ROWS_SHOWN,
             beyond=msgspec.json.decode(str(went.after[0]), type=list[str]) if went else None,
         )
