@@ -243,7 +243,13 @@ class EmbeddedServer:
         )
 
     def _accepts_connections(self) -> bool:
-        """Whether the server answers; starting up or recovering is a no."""
+        """Whether the server answers; starting up or recovering is a no.
+
+        It is not asked before it says that it is ready: each question costs it a process, and
+        recovery would wait for those.
+        """
+        if not self._folder.says_ready():
+            return False
         try:
             psycopg.connect(self.url(), connect_timeout=5).close()
         except psycopg.OperationalError:

@@ -18,6 +18,9 @@ import psutil
 STOP_TIMEOUT_SECONDS = 30
 POLL_SECONDS = 0.02
 
+STATUS_LINE, READY = 7, "ready"
+"""In postmaster.pid, as pg_ctl reads it: how far the server is."""
+
 
 class Folder:
     """A server's home: its data, its locks, and the processes that live there.
@@ -46,6 +49,14 @@ class Folder:
             return process if process.cwd() == str(self.data) else None
         except (OSError, ValueError, IndexError, psutil.Error):
             return None
+
+    def says_ready(self) -> bool:
+        """Whether the server last wrote that it takes connections; it may have died since."""
+        try:
+            lines = (self.data / "postmaster.pid").read_text("utf-8").splitlines()
+        except OSError:
+            return False
+        return len(lines) > STATUS_LINE and lines[STATUS_LINE].strip() == READY
 
     def end_orphans(self) -> None:
         """End what a killed server left behind busy, which would keep the next from starting."""
