@@ -248,11 +248,9 @@ def position_asked(here: Standpoint, field: str, text: str) -> int:
     asked = asked_moment(field, text)
     if asked is None:
         return here.as_of.position
-    if isinstance(asked, int):
-        return min(asked, here.as_of.position)
     with about(field):
         position, _ = here.questions.resolve(asked)
-    return position
+    return min(position, here.as_of.position)
 
 
 @get(

@@ -42,12 +42,11 @@ class TableShown(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ViewShown(msgspec.Struct, frozen=True, kw_only=True):
-    """A view: the version that answers, how far it has come, where it stopped, its tables."""
+    """A view: the version that answers, how far of what is known it has come, its tables."""
 
     view: str
     version: int
     position: int
-    stopped_at: int | None
     tables: tuple[TableShown, ...]
 
 
@@ -75,8 +74,7 @@ def views_of(reader: Reader) -> tuple[ViewShown, ...]:
         ViewShown(
             view=one.name,
             version=one.version,
-            position=one.position,
-            stopped_at=one.stopped_at,
+            position=min(one.position, reader.position),
             tables=tuple(
                 TableShown(table=table.name, key=table.key, columns=_columns(table))
                 for table in tables[one.name]

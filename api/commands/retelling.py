@@ -64,14 +64,13 @@ def tell_rows(found: Shown) -> None:
 def tell_views(found: Views) -> None:
     """One line a table: its view, and what its rows are found by."""
     print_table(
-        ("table", "view", "version", "position", "stopped at", "key", "columns"),
+        ("table", "view", "version", "position", "key", "columns"),
         (
             (
                 table.table,
                 one.view,
                 one.version,
                 one.position,
-                one.stopped_at,
                 ", ".join(table.key),
                 ", ".join(f"{column.name} ({column.type})" for column in table.columns),
             )

@@ -62,6 +62,7 @@ def test_only_what_must_be_is_public(network: Doors) -> None:
         "/health/live",
         "/health/ready",
         "/log/{ledger}/checkpoint",
+        "/log/{ledger}/successors/{key_id}",
         "/log/{ledger}/tile/{tile}",
         "/metrics",
         "/problems/{code}",
@@ -98,6 +99,10 @@ def test_routes_by_role(network: Doors, role: str) -> None:
     assert wrong == []
 
 
+OF_EVENTS = ("/timeline", "/events", "/replay", "/compare", "/views/")
+"""Where facts are shown, or rows that name them."""
+
+
 def read_paths(unit: str) -> list[str]:
     """Everything that one can ask about a unit and what belongs to it."""
     paths = [
@@ -112,6 +117,10 @@ def read_paths(unit: str) -> list[str]:
         f"/timeline/post:{HEAD_OF[unit]}",
         f"/timeline/person:{unit}-boss",
         f"/events?subject=unit:{unit}",
+        f"/replay?unit={unit}",
+        f"/replay?subject=post:{HEAD_OF[unit]}",
+        f"/compare?from=1&unit={unit}&limit=1",
+        f"/views/post?unit={unit}",
     ]
     if unit in OBLIGATIONS:
         obligation = OBLIGATIONS[unit]
@@ -131,7 +140,7 @@ def test_reads_by_place(network: Doors, role: str, unit: str) -> None:
     wrong = []
     for path in read_paths(unit):
         sees_events = Permission.SEE_EVENTS in MAY[role]
-        if not sees_events and path.startswith(("/timeline", "/events")):
+        if not sees_events and path.startswith(OF_EVENTS):
             continue
         status = network.get(path, role, unit=OWN).status_code
         if status != (200 if PLACES[unit] else 404):
