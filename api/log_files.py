@@ -7,6 +7,7 @@ cover is not served, whatever lies in the folder already.
 Read next: `proofs.py`, `ledger/sealing/tiles.py`.
 """
 
+import re
 from typing import Any, Final
 
 import msgspec
@@ -28,6 +29,8 @@ CHECKPOINT_CACHED: Final = "max-age=1"
 
 FOR_EVER: Final = "max-age=31536000, immutable"
 """What a tile holds never changes."""
+
+KEY_ID: Final = re.compile(r"[0-9a-f]{8}")
 
 ADDRESS_CHARACTERS_MAX: Final = 128
 """A tile's own address has half of this, however large the log."""
@@ -88,6 +91,23 @@ def show_checkpoint(request: Request[Any, Any, Any], ledger: FromPath[str]) -> R
         raise NotFound(_NOTHING_THERE)
     note = _sealed(request, ledger).note
     return Response(note, headers={"cache-control": CHECKPOINT_CACHED})
+
+
+@get(
+    "/successors/{key_id:str}",
+    permission=Permission.PUBLIC,
+    summary="Which key of the log follows one that was replaced",
+    media_type=MediaType.TEXT,
+    sync_to_thread=True,
+)
+def show_successor(
+    request: Request[Any, Any, Any], ledger: FromPath[str], key_id: FromPath[str]
+) -> Response[str]:
+    """A proof (C2SP tlog-proof) of the entry that names it; `key_id` as in the key's own text."""
+    if not KEY_ID.fullmatch(key_id):
+        raise NotFound(_NOTHING_THERE)
+    proof = _ledgers(request).open(ledger).log_folder.successor(key_id)
+    return Response(proof, headers={"cache-control": f"public, {FOR_EVER}"})
 
 
 @get(
@@ -165,7 +185,7 @@ _NOTHING_THERE: Final = "there is no such file in a log; tlog-tiles says how add
 
 router: Final = Router(
     "/log/{ledger:str}",
-    route_handlers=[show_checkpoint, show_tile, show_bundle],
+    route_handlers=[show_checkpoint, show_successor, show_tile, show_bundle],
     # Clients of logs name no media type, or one that is not ours.
     opt={"json": False},
     tags=["log"],

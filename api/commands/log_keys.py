@@ -91,8 +91,10 @@ def rotate(environ: dict[str, str], *, finish: bool) -> None:
         if finish:
             _tell(ledger, "finished", older, newer)
         # The older key vouches for the newer one, and for its own end, before it is gone.
-        open_checkpoint(sealed_up_to_now(ledger), [newer])
+        note = sealed_up_to_now(ledger)
+        open_checkpoint(note, [newer])
         if finish:
+            _keep_for_ever(ledger, older, note)
             keys.finish(older)
     click.echo(newer.vkey())
     click.echo(
@@ -102,6 +104,25 @@ def rotate(environ: dict[str, str], *, finish: bool) -> None:
         "and end with `ledger keys log rotate --finish`",
         err=True,
     )
+
+
+def _keep_for_ever(ledger: Any, older: Any, note: str) -> None:  # noqa: ANN401  (as below)
+    """Keep the last checkpoint under both keys, with the proof of the entry that ends it."""
+    from ledger.recorder import Item  # noqa: PLC0415  (a fast start)
+    from ledger.sealing.checkpoint import open_checkpoint  # noqa: PLC0415
+    from ledger.sealing.folder import log_folder  # noqa: PLC0415
+    from ledger.sealing.proof import Proof  # noqa: PLC0415
+    from ledger.sealing.succession import succeeded_by  # noqa: PLC0415
+
+    folder = log_folder(ledger.settings, ledger.info.name)
+    size = open_checkpoint(note, [older]).size
+    item = Item(types=("key.rotated",), tags=(f"log:{older.name}",))
+    stored = [one for page in ledger.recorder.stream((item,)) for one in page][-1]
+    index = stored.position - 1
+    hashes = tuple(folder.tree(size).inclusion(index))
+    proof = Proof(index, hashes, note, extra=stored.entry).text()
+    succeeded_by(proof.encode(), older)  # what does not lead on is not kept for ever
+    folder.keep_successor(older, proof)
 
 
 def _tell(

@@ -55,7 +55,8 @@ def _lines(report: "Report", views: list["ViewChecked"]) -> Iterator[tuple[str, 
     for fault in report.faults:
         yield "WRONG", fault.text()
     yield "verdict", "SOUND" if report.first is None else "NOT SOUND"
-    yield "seconds", f"{report.seconds}"
+    spent = ", ".join(f"{part} {took:.1f}" for part, took in report.seconds_by_part.items())
+    yield "seconds", f"{report.seconds} ({spent})" if spent else f"{report.seconds}"
 
 
 def _kept_elsewhere(report: "Report") -> Iterator[tuple[str, str]]:

@@ -121,6 +121,7 @@ def verify_log(  # noqa: PLR0913  (the options of a command)
             tiles_only=tiles_only,
             processes=processes or 0,
             advance=shown.reach,
+            doing=lambda part: setattr(shown, "doing", part),
         )
         if source is None:
             report, found_views = _live(environ, demand, views=views)
@@ -206,7 +207,10 @@ def _live(
         if not views:
             return report, []
         ledger_id = ledger.info.ledger_id
-        return report, verify_views(ledger.database, ledger_id, ledger.recorder, VIEWS)
+        demand.doing("verifying views")
+        with report.timed("views"):
+            found = verify_views(ledger.database, ledger_id, ledger.recorder, VIEWS)
+        return report, found
 
 
 def _copy(

@@ -3,6 +3,7 @@
     checkpoint   the newest signed checkpoint
     tile/...     hash tiles and entry bundles, full and partial
     vkeys        every public key that ever signed here; for convenience, no verifier trusts it
+    successors/  for each key that was replaced, the proof of which one follows it; for ever
     state        what was sealed last: the tree's compact range; never served
     lock         held by the one sealer of this folder
 
@@ -26,6 +27,7 @@ import msgspec
 from ledger.errors import NotFound, ProofError, SealerLeading, TileError
 from ledger.merkle import HASH_BYTES, CompactRange
 from ledger.sealing.note import VerifierKey
+from ledger.sealing.succession import successor_path
 from ledger.sealing.tiles import (
     TILE_WIDTH,
     TileId,
@@ -153,6 +155,17 @@ class LogFolder:
         if new:
             self._write({"vkeys": "".join(f"{line}\n" for line in [*known, *new]).encode()})
         self._write({"checkpoint": note.encode()})
+
+    def keep_successor(self, older: VerifierKey, proof: str) -> None:
+        """Keep for ever which key follows this one, as the log itself shows it."""
+        self._write({successor_path(older): proof.encode()})
+
+    def successor(self, key_id: str) -> str:
+        """What is kept of the key of this id (hexadecimal); `NotFound`."""
+        try:
+            return (self.path / "successors" / key_id).read_text(encoding="ascii")
+        except FileNotFoundError as error:
+            raise NotFound("no key of this id was replaced in this log") from error
 
     def _write(self, files: Mapping[str, bytes]) -> None:
         """Put files in their places: durable before they are named, and named durably."""

@@ -23,12 +23,13 @@ from ledger.verifying.logs import (
     Opened,
     check_kept,
     filed_prefix,
+    followed,
     gather,
     open_all,
     verify_log,
 )
 from ledger.verifying.personal import Personal, Reveal
-from ledger.verifying.report import AttachedFiles, Fault, Report
+from ledger.verifying.report import NOT_HERE, AttachedFiles, Fault, Report
 from ledger.verifying.rows import ERASED, Rows, Table, extend_runs, person_in
 from ledger.verifying.sources import FileMissing, FolderLog
 from ledger.verifying.spreading import spread
@@ -94,6 +95,7 @@ def verify_database(live: Live, demand: Demand) -> Report:
     The folder itself is verified too.
     """
     report = Report(source=f"database, ledger {live.info.name}")
+    demand = followed(demand, live.folder, report)
     note = _newest_note(live.folder)
     opened = open_all(demand, note, report)
     with closing(live.database.connect(Role.READER)) as connection:
@@ -341,4 +343,5 @@ class _Tally:
 def _take_over(folder: Report, report: Report) -> None:
     """Add what the folder's own verification found."""
     report.add([Fault(one.position, f"log folder: {one.what}") for one in folder.faults])
-    report.notes += [f"log folder: {note}" for note in folder.notes]
+    known = {*report.notes, NOT_HERE}
+    report.notes += [f"log folder: {note}" for note in folder.notes if note not in known]

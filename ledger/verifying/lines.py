@@ -16,8 +16,8 @@ from ledger.errors import Invalid
 from ledger.sealing.tiles import TILE_WIDTH, TileId
 from ledger.verifying.hashing import STAMP_BYTES, fault_of
 from ledger.verifying.judging import Judgement, Uppers
-from ledger.verifying.logs import Demand, KeptNote, Opened, check_kept, open_all
-from ledger.verifying.report import Report
+from ledger.verifying.logs import Demand, KeptNote, Opened, check_kept, followed, open_all
+from ledger.verifying.report import NOT_HERE, Report
 from ledger.verifying.sources import FolderLog
 from ledger.verifying.stretches import Stretch
 from ledger.verifying.tree import Tree
@@ -94,9 +94,11 @@ def verify_export(file: Path, demand: Demand, checkpoint: KeptNote | None = None
     Tiles beside the checkpoint's file are read only to name the line that is not what was signed.
     """
     report = Report(source=str(file))
+    tiles = _tiles_beside(checkpoint) if checkpoint else None
+    if tiles is not None:
+        demand = followed(demand, tiles, report)
     opened = open_all(demand, checkpoint.note if checkpoint else None, report)
     newest = opened.newest
-    tiles = _tiles_beside(checkpoint) if checkpoint else None
     size = newest.size if newest else 0
     lines = _Lines(tiles, size, opened.ends())
     _take_all(file, lines, demand, report)
@@ -105,6 +107,7 @@ def verify_export(file: Path, demand: Demand, checkpoint: KeptNote | None = None
     report.first_position, report.entries_read = lines.first, lines.count
     report.size = lines.first + lines.count - 1
     _check_manifest(file, lines, report)
+    report.notes.append(NOT_HERE)
     if lines.first > 1:
         _require_no_root(opened, lines.first)
         report.notes.append(

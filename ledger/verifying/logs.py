@@ -11,8 +11,9 @@ from ledger.merkle import HASH_BYTES, verify_consistency
 from ledger.merkle import consistency_proof as prove
 from ledger.sealing.checkpoint import Checkpoint
 from ledger.sealing.tiles import TILE_HEIGHT, TILE_WIDTH, TileId, parse_path
+from ledger.verifying.following import follow
 from ledger.verifying.judging import Judgement, Uppers
-from ledger.verifying.report import Checked, Fault, Kept, Report
+from ledger.verifying.report import NOT_HERE, Checked, Fault, Kept, Report
 from ledger.verifying.sources import FileMissing, LogFiles
 from ledger.verifying.spreading import processors, spread
 from ledger.verifying.stretches import (
@@ -29,6 +30,9 @@ from ledger.verifying.trust import Trust
 
 Advance = Callable[[int], None]
 """Hears how many entries are done altogether."""
+
+Doing = Callable[[str], None]
+"""Hears which part of the verification begins."""
 
 STRAYS_SHOWN_MAX: Final = 5
 
@@ -50,10 +54,22 @@ class Demand(msgspec.Struct, frozen=True, kw_only=True):
     tiles_only: bool = False
     processes: int = 0
     advance: Advance = lambda _done: None
+    doing: Doing = lambda _part: None
 
     def processes_used(self) -> int:
         """As many as asked for, or as there are processors."""
         return self.processes or processors()
+
+
+def followed(demand: Demand, files: LogFiles, report: Report) -> Demand:
+    """The demand with every key that follows on those trusted, and each link's checkpoint kept."""
+    links = follow(demand.trust.keys, files, report)
+    keys = (*demand.trust.keys, *(one.newer for one in links))
+    return msgspec.structs.replace(
+        demand,
+        trust=msgspec.structs.replace(demand.trust, keys=keys),
+        kept=(*demand.kept, *(KeptNote(one.file, one.note) for one in links)),
+    )
 
 
 class Opened(msgspec.Struct, frozen=True, kw_only=True):
@@ -119,6 +135,7 @@ def _opened(trust: Trust, note: bytes, what: str, report: Report) -> Checkpoint 
 def verify_log(files: LogFiles, demand: Demand) -> Report:
     """Verify a log's files against its newest checkpoint, and those that somebody kept."""
     report = Report(source=files.name)
+    demand = followed(demand, files, report)
     opened = open_all(demand, files.checkpoint(), report)
     newest = opened.newest
     if newest is None:
@@ -141,6 +158,7 @@ def verify_log(files: LogFiles, demand: Demand) -> Report:
     if demand.tiles_only:
         report.entries_read = 0
         report.notes.append("ENTRIES NOT READ: only hashes were checked (--tiles-only)")
+    report.notes.append(NOT_HERE)
     return report
 
 

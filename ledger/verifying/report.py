@@ -1,11 +1,21 @@
 """What a verification found: how far it looked, against what, and everything that is wrong."""
 
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Final
 
 import msgspec
 
 FAULTS_MAX: Final = 100
 """More than these say nothing new; the first by position is the one to begin with."""
+
+
+NOT_HERE: Final = (
+    "not in this source: personal values and attachments (entries only commit to them), views, and "
+    "the database's own tables; ask the database with `ledger verify --views`"
+)
+"""What a folder, an address or an export cannot tell; it is said, never passed over."""
 
 
 class Fault(msgspec.Struct, frozen=True):
@@ -73,6 +83,19 @@ class Report(msgspec.Struct, kw_only=True):
     notes: list[str] = []
     faults: list[Fault] = []
     seconds: float = 0.0
+    seconds_by_part: dict[str, float] = {}
+    """What took how long; what is done beside the reading of rows is in its own part alone."""
+
+    @contextmanager
+    def timed(self, part: str) -> Iterator[None]:
+        """Count the time until the end of the block for this part, and for none around it."""
+        began, elsewhere = time.monotonic(), sum(self.seconds_by_part.values())
+        try:
+            yield
+        finally:
+            within = sum(self.seconds_by_part.values()) - elsewhere
+            took = time.monotonic() - began - within
+            self.seconds_by_part[part] = self.seconds_by_part.get(part, 0.0) + took
 
     def blame(self, position: int | None, what: str) -> None:
         """Add a fault."""

@@ -1,13 +1,14 @@
-"""The live database: every row of the log against its own entry, and against the sealed tiles.
+"""The live database, row by row: every row of the log against its own entry.
 
-A stretch is read by one COPY, in PostgreSQL's binary form: what is compared is what is stored.
+Rows are read by one COPY, in PostgreSQL's binary form: what is compared is what is stored.
 The entry says its position, time, id, type and tags; columns are copies that must agree.
 """
 
+import re
 import struct
 from collections.abc import Iterator
-from contextlib import closing
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from hashlib import sha256
 from typing import Any, Final
 from uuid import UUID
@@ -15,15 +16,11 @@ from uuid import UUID
 import msgspec
 import psycopg
 
-from ledger.database import Database, Role
 from ledger.recorder.admission import key_of
-from ledger.sealing.tiles import TILE_WIDTH, TileId
 from ledger.verifying.attachments import tells_of_files
 from ledger.verifying.hashing import STAMP_BYTES, fault_of
 from ledger.verifying.report import Fault
-from ledger.verifying.sources import FolderLog
-from ledger.verifying.stretches import Part, Stretch
-from ledger.verifying.tables import check_ids, check_tags
+from ledger.verifying.stretches import Stretch
 from ledger.verifying.tree import UNKNOWN
 
 COPY: Final = """
@@ -37,6 +34,11 @@ SIGNATURE_BYTES: Final = 15
 TEXT_OID: Final = 25
 ERASED: Final = "personal_key.destroyed"
 COMMITMENT: Final = b'"commitment"'
+SEALED_VALUE: Final = re.compile(rb'{"commitment":"([^"\\]*)","person":"([^"\\]*)"}')
+"""A personal value as our own codec spells it; other spellings are read as any JSON is."""
+
+MICROSECONDS: Final = 1_000_000
+LABELS_KEPT: Final = 1 << 16
 
 _EPOCH: Final = datetime(2000, 1, 1, tzinfo=UTC)
 _unpack_start = struct.Struct("!hiqiqi").unpack_from
@@ -65,7 +67,7 @@ class _Actor(msgspec.Struct):
     via: str | None = None
 
 
-class _Said(msgspec.Struct):
+class Said(msgspec.Struct):
     """What an entry says of itself."""
 
     id: UUID
@@ -78,8 +80,6 @@ class _Said(msgspec.Struct):
 class Rows(Stretch):
     """What came of a part of the database."""
 
-    tags: int = 0
-    """Rows that event_tag must have."""
     runs: list[tuple[bytes, int, int]] = msgspec.field(default_factory=list)
     """Neighbouring entries of one request with a key: the key, the first position, how many."""
     sealed: list[tuple[int, str, str]] = msgspec.field(default_factory=list)
@@ -98,33 +98,8 @@ class Table(msgspec.Struct, frozen=True, kw_only=True):
     sealed: int = 0
 
 
-def check_rows(table: Table, part: Part) -> Rows:
-    """Check every row of a part, and that its tags and ids lead to it."""
-    found = Rows()
-    after, until = part.first * TILE_WIDTH, min(part.end * TILE_WIDTH, part.size)
-    with closing(Database(table.url).connect(Role.READER)) as connection:
-        content = _read(connection, table.ledger_id, after, until)
-        leaves, ids = _check_each(content, after, until, found)
-        found.tags, tag_missing = check_tags(connection, table.ledger_id, after, until)
-        id_missing = check_ids(connection, table.ledger_id, ids)
-    found.faults += [one for one in (tag_missing, id_missing) if one is not None]
-    for tile in part.tiles():
-        start = tile.index * TILE_WIDTH - after
-        hashes = leaves[start : start + tile.width]
-        _compare(table, tile, hashes, found)
-        found.take(tile, hashes, chosen=tile.index in part.chosen)
-    return found
-
-
-def _compare(table: Table, tile: TileId, hashes: list[bytes], found: Stretch) -> None:
-    """Compare rows with the tile that was sealed of them, as far as the checkpoint covers it."""
-    width = min(TILE_WIDTH, table.sealed - tile.index * TILE_WIDTH)
-    if table.folder is not None and width > 0:
-        filed = TileId(0, tile.index, width)
-        found.compare(FolderLog(table.folder), filed, hashes, min(width, tile.width))
-
-
-def _read(connection: psycopg.Connection, ledger_id: int, after: int, until: int) -> bytes:
+def read(connection: psycopg.Connection, ledger_id: int, after: int, until: int) -> bytes:
+    """The rows of a range, as PostgreSQL copies them."""
     bounds = {"ledger_id": ledger_id, "after": after, "until": until}
     with connection.cursor() as cursor, cursor.copy(COPY, bounds) as copy:
         return b"".join(copy)
@@ -147,14 +122,16 @@ def rows_of(content: bytes) -> Iterator[Row]:
         yield Row(position, recorded_at, *cells)
 
 
-def _check_each(
-    content: bytes, after: int, until: int, found: Rows
-) -> tuple[list[bytes], list[tuple[UUID, int]]]:
-    """The leaf hashes, one a position, and (id, position) of every entry that could be read."""
+def check_each(
+    content: bytes, after: int, until: int, found: Rows, ids: list[tuple[UUID, int]]
+) -> list[bytes]:
+    """The leaf hashes, one a position; into `ids` (id, position) of every entry that can be read.
+
+    These rows follow on what was found before.
+    """
     leaves = [UNKNOWN] * (until - after)
-    ids: list[tuple[UUID, int]] = []
-    decode = msgspec.json.Decoder(_Said).decode
-    expected, stamp = after + 1, b""
+    decode = msgspec.json.Decoder(Said).decode
+    expected, stamp = after + 1, found.ended
     for row in rows_of(content):
         position, entry = row.position, row.entry
         if position != expected:
@@ -177,10 +154,10 @@ def _check_each(
             stamp = spelled(row.recorded_at)
             found.began, found.ended = found.began or stamp, stamp
         ids.append((said.id, position))
-        _note(said, position, entry, found)
+        note(said, position, entry, found)
     if expected <= until:
         found.blame(expected, _missing(expected, until + 1))
-    return leaves, ids
+    return leaves
 
 
 def _missing(expected: int, position: int) -> str:
@@ -192,7 +169,7 @@ def _stamp_at(position: int) -> int:
     return len(b'{"position":%d,"recorded_at":"' % position)
 
 
-def _column_fault(row: Row, said: _Said) -> Fault | None:
+def _column_fault(row: Row, said: Said) -> Fault | None:
     """A column that is not what the entry says."""
     at = _stamp_at(row.position)
     if row.entry[at : at + STAMP_BYTES] != spelled(row.recorded_at):
@@ -217,20 +194,24 @@ def array_of(labels: list[str]) -> bytes:
     """A text array as PostgreSQL sends it."""
     if not labels:
         return _NO_TAGS
-    cells = [label.encode() for label in labels]
-    return _pack_array(1, 0, TEXT_OID, len(cells), 1) + b"".join(
-        [_pack_length(len(cell)) + cell for cell in cells]
-    )
+    return _pack_array(1, 0, TEXT_OID, len(labels), 1) + b"".join([_cell(one) for one in labels])
 
 
-def _note(said: _Said, position: int, entry: bytes, found: Rows) -> None:
+@lru_cache(LABELS_KEPT)
+def _cell(label: str) -> bytes:
+    """One element of such an array; units and duties come again and again."""
+    content = label.encode()
+    return _pack_length(len(content)) + content
+
+
+def note(said: Said, position: int, entry: bytes, found: Rows) -> None:
     """Keep what concerns more than this row: idempotency keys, personal values, erasures."""
     if said.idempotency_key and said.actor is not None:
         actor = said.actor
         principal = actor.person or actor.system or actor.via or ""
         extend_runs(found.runs, key_of(principal, said.idempotency_key), position, 1)
     if COMMITMENT in entry:
-        found.sealed += [(position, *one) for one in commitments_in(msgspec.json.decode(entry))]
+        found.sealed += [(position, *one) for one in _committed(entry)]
     if tells_of_files(entry):
         found.of_files.append((position, entry))
     if said.type == ERASED:
@@ -240,6 +221,14 @@ def _note(said: _Said, position: int, entry: bytes, found: Rows) -> None:
 def person_in(erasure: bytes) -> str:
     """The person whom the entry of an erasure names."""
     return str(msgspec.json.decode(erasure).get("data", {}).get("person"))
+
+
+def _committed(entry: bytes) -> list[tuple[str, str]]:
+    """Person and commitment of every personal value of an entry."""
+    spelled_so = SEALED_VALUE.findall(entry)
+    if len(spelled_so) == entry.count(COMMITMENT):
+        return [(person.decode(), commitment.decode()) for commitment, person in spelled_so]
+    return list(commitments_in(msgspec.json.decode(entry)))
 
 
 def commitments_in(value: Any) -> Iterator[tuple[str, str]]:  # noqa: ANN401  (JSON)

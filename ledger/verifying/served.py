@@ -14,7 +14,9 @@ from typing import ClassVar, Final
 from urllib.parse import urlsplit
 
 from ledger.errors import Invalid, LedgerError, TileError
-from ledger.sealing.note import NOTE_BYTES_MAX
+from ledger.sealing.note import NOTE_BYTES_MAX, VerifierKey
+from ledger.sealing.proof import PROOF_BYTES_MAX
+from ledger.sealing.succession import successor_path
 from ledger.sealing.tiles import TILE_WIDTH, TileId
 from ledger.verifying.sources import FileMissing, bytes_max
 
@@ -64,6 +66,12 @@ class ServedLog:
                 return self._get(tile.path(), bytes_max(tile)), False
             return self._get(TileId(tile.level, tile.index).path(), bytes_max(tile)), True
         return self._get(tile.path(), bytes_max(tile)), False
+
+    def successor(self, older: VerifierKey) -> bytes | None:
+        """Open to everybody, as the checkpoint is."""
+        with suppress(FileMissing):
+            return self._get(successor_path(older), PROOF_BYTES_MAX)
+        return None
 
     def paths(self) -> Iterator[str]:
         """A server does not list its files."""

@@ -14,7 +14,9 @@ import msgspec
 
 from ledger.errors import LedgerError, TileError
 from ledger.merkle import HASH_BYTES
-from ledger.sealing.note import NOTE_BYTES_MAX
+from ledger.sealing.note import NOTE_BYTES_MAX, VerifierKey
+from ledger.sealing.proof import PROOF_BYTES_MAX
+from ledger.sealing.succession import successor_path
 from ledger.sealing.tiles import TILE_WIDTH, TileId
 from ledger.verifying.hashing import LENGTH_BYTES
 
@@ -45,6 +47,9 @@ class LogFiles(Protocol):
 
     def read(self, tile: TileId) -> tuple[bytes, bool]:
         """A tile's or bundle's bytes, and whether the full one stands in for a partial one."""
+
+    def successor(self, older: VerifierKey) -> bytes | None:
+        """What tells which key follows this one; None where there is nothing of the kind."""
 
     def paths(self) -> Iterator[str]:
         """The path of every file below `tile/`, where that can be known."""
@@ -77,6 +82,12 @@ class FolderLog(msgspec.Struct, frozen=True):
                 return self._bytes(tile.path(), bytes_max(tile)), False
             return self._bytes(TileId(tile.level, tile.index).path(), bytes_max(tile)), True
         return self._bytes(tile.path(), bytes_max(tile)), False
+
+    def successor(self, older: VerifierKey) -> bytes | None:
+        """Kept by the sealer's folder for ever."""
+        with suppress(FileMissing):
+            return self._bytes(successor_path(older), PROOF_BYTES_MAX)
+        return None
 
     def paths(self) -> Iterator[str]:
         """Every file below `tile/`, but those being written."""

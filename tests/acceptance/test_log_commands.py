@@ -1,6 +1,7 @@
 """The log at the command line: its keys, its checkpoint, and the way back from it."""
 
 import base64
+import re
 import threading
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
@@ -20,8 +21,9 @@ from ledger.recorder import PostgresRecorder
 from ledger.sealing.checkpoint import open_checkpoint
 from ledger.sealing.folder import LogFolder
 from ledger.sealing.keys import LogKeys
-from ledger.sealing.note import VerifierKey, open_note
+from ledger.sealing.note import SigningKey, VerifierKey, open_note
 from ledger.sealing.sealer import Sealer
+from ledger.sealing.succession import succeeded_by, successor_path
 from ledger.vocabulary import Actor, Via
 from projections.positions import standings
 from tests.restoring import cloned, rows_of
@@ -251,6 +253,62 @@ def test_the_older_key_signs_for_its_own_end(act: Run, home: Path) -> None:
     assert open_checkpoint(last, both[:1]).size == 3
     kept = (home / "log" / NAME / "vkeys").read_text().splitlines()
     assert kept == [one.vkey() for one in both]
+
+
+def test_an_old_key_leads_to_the_newest(act: Run, home: Path) -> None:
+    """Two changes of the key later the first key alone verifies the log, and an old checkpoint."""
+    before = home.parent / "kept.checkpoint"
+    before.write_text(checkpoint(act))
+    (first,) = vkeys(act)
+    for _ in range(2):
+        assert act("keys", "log", "rotate")[0] == 0
+        assert act("keys", "log", "rotate", "--finish")[0] == 0
+        record(act)
+    checkpoint(act)
+    folder = home / "log" / NAME
+    status, out, err = act(
+        "verify", str(folder), "--vkey", first.vkey(), "--kept", str(before), "--json"
+    )
+
+    assert (status, msgspec.json.decode(out)["sound"]) == (0, True), err
+    report = msgspec.json.decode(out)["report"]
+    assert [one["size"] for one in report["kept"]] == [1, 3, 6]
+    assert all(one["consistent"] for one in report["kept"])
+    assert len([note for note in report["notes"] if "is followed by" in note]) == 2
+    assert any(note.startswith("not in this source: personal values") for note in report["notes"])
+    link = (folder / successor_path(first)).read_bytes()
+    found = succeeded_by(link, first)
+    assert (found.checkpoint.size, found.position) == (3, 3)
+    assert len(open_note(found.note, [first, found.newer]).signatures) == 2
+
+
+def test_without_its_link_an_old_key_vouches_for_nothing_new(act: Run, home: Path) -> None:
+    """Taken away, or made for another key: then the newest checkpoint is a stranger's."""
+    checkpoint(act)
+    (first,) = vkeys(act)
+    act("keys", "log", "rotate")
+    act("keys", "log", "rotate", "--finish")
+    record(act)
+    checkpoint(act)
+    folder = home / "log" / NAME
+    link = folder / successor_path(first)
+    whole = link.read_bytes()
+    stranger = SigningKey.generate(ORIGIN).verifier.vkey()
+    entry = base64.b64encode(
+        base64.b64decode(whole.split(b"extra ")[1].split(b"\n")[0]).replace(
+            vkeys(act)[0].vkey().encode(), stranger.encode()
+        )
+    )
+    forged = re.sub(rb"extra [^\n]*", b"extra " + entry, whole)
+    for content in (forged, whole.replace(b"index 2", b"index 1"), b"nothing"):
+        link.write_bytes(content)
+        status, _, err = act("verify", str(folder), "--vkey", first.vkey())
+        assert status == 1, content
+        assert "successors/" in err or "signed" in err
+    link.unlink()
+    assert act("verify", str(folder), "--vkey", first.vkey())[0] == 1
+    link.write_bytes(whole)
+    assert act("verify", str(folder), "--vkey", first.vkey())[0] == 0
 
 
 def test_a_rotation_interrupted_before_its_fact_is_completed(act: Run, keys: LogKeys) -> None:

@@ -84,7 +84,8 @@ def test_a_sound_ledger_is_told_so(installed: Installation) -> None:
     for part in ("56 of 56", "verified with the key that you gave", "view obligations", "SOUND"):
         assert part in out
     assert "NOT SOUND" not in out
-    assert msgspec.json.decode(err.splitlines()[-1])["doing"] == "verifying"
+    assert msgspec.json.decode(err.splitlines()[-1])["doing"] == "verifying views"
+    assert re.search(r"seconds  [\d.]+ \(.*rows and ids [\d.]+, tags .*, views [\d.]+\)", out)
 
 
 def test_without_a_vkey_it_says_whose_word_it_took(installed: Installation) -> None:
