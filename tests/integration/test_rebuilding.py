@@ -506,7 +506,10 @@ def test_a_replaced_build_goes_after_its_time_and_never_while_it_is_read(
 
 
 def test_ledgers_rebuild_by_themselves(
-    database: Database, recorder: PostgresRecorder, simulated_recorder: PostgresRecorder
+    database: Database,
+    recorder: PostgresRecorder,
+    simulated_recorder: PostgresRecorder,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """Another ledger keeps its build, and its rows when the tables' other owner has left them."""
     history(recorder)
@@ -519,10 +522,20 @@ def test_ledgers_rebuild_by_themselves(
         work.build()
         assert [*builds(database, simulated_recorder.ledger_id)] == [2, 3]
     with rebuild(database, recorder) as work:
-        work.build()
+        work.switch()
         assert [*builds(database, recorder.ledger_id)] == [1, 2, 4]
-    cancel_rebuild(database, recorder.ledger_id, ["cells"])
-    assert "cell_g3" in tables(database)
+    monkeypatch.setattr(rebuilding, "KEPT_MIN", timedelta(0))
+    drop_retired(database, recorder.ledger_id, timedelta(0))
+    assert [*builds(database, recorder.ledger_id)] == [4]
+    assert {"cell", "cell_g2", "cell_g3", "cell_g4"} & tables(database) == {
+        "cell_g2",
+        "cell_g3",
+        "cell_g4",
+    }
+    assert [one.serving for one in builds(database, simulated_recorder.ledger_id).values()] == [
+        True,
+        False,
+    ]
 
 
 class Wider(Cells):
@@ -573,6 +586,27 @@ def test_a_new_version_waits_for_its_program_where_another_leads(
     record(recorder, {"d0": 50})
     assert project(database, recorder, Wider()) == 41
     assert builds(database, recorder.ledger_id)[2].serving
+    assert shown(database, recorder)["d0"] == 100
+
+
+def test_a_projector_leaves_what_is_being_rebuilt_alone(
+    database: Database, recorder: PostgresRecorder
+) -> None:
+    """One that starts with the new version builds its own; what ends last serves."""
+    head = history(recorder)
+    project(database, recorder)
+    with rebuild(database, recorder, Wider()) as work:
+        work.build()
+        assert project(database, recorder, Wider()) == head
+        found = builds(database, recorder.ledger_id)
+        assert [one.serving for one in found.values()] == [False, False, True]
+        assert found[2].rebuilding
+        assert not difference(database, recorder, work).differs
+        assert work.switch()
+    found = builds(database, recorder.ledger_id)
+    assert [one.serving for one in found.values()] == [False, True, False]
+    record(recorder, {"d0": 50})
+    assert project(database, recorder, Wider()) == head + 1
     assert shown(database, recorder)["d0"] == 100
 
 
