@@ -14,6 +14,7 @@ import hashlib
 import importlib.util
 import logging
 import os
+import platform
 import pwd
 import re
 import shutil
@@ -60,7 +61,9 @@ SERVER_SETTINGS = {
     "shared_buffers": "1GB",
     "min_wal_size": "1GB",
     "max_wal_size": "4GB",
-    "checkpoint_timeout": "15min",
+    # What was written since the last checkpoint is done again after a crash, before anybody is
+    # answered, so this bounds that wait.
+    "checkpoint_timeout": "5min",
     "max_connections": "100",
     "random_page_cost": "1.1",
     "jit": "off",
@@ -74,6 +77,12 @@ SERVER_SETTINGS = {
     "log_rotation_age": "1d",
     "log_rotation_size": "0",
 }
+
+
+# Before recovery everything in the folder is made durable: by one call, where the kernel tells of
+# errors then (Linux 5.8, says PostgreSQL's manual), instead of opening thousands of files in turn.
+SYNC_AT_ONCE = {"recovery_init_sync_method": "syncfs"}
+SYNC_AT_ONCE_SINCE = (5, 8)
 
 
 class _Identity(TypedDict, total=False):
@@ -211,6 +220,8 @@ class EmbeddedServer:
         if self._owner and self.data.stat().st_uid != self._owner.pw_uid:
             _chown_tree(self.data, self._owner)
         settings = SERVER_SETTINGS | {"unix_socket_directories": f'"{self._sockets}"'}
+        if _syncs_at_once():
+            settings |= SYNC_AT_ONCE
         options = [part for name, value in settings.items() for part in ("-c", f"{name}={value}")]
         self._set_guard()
         with (self.home / "postgres-start.log").open("wb") as log:
@@ -347,6 +358,14 @@ def _chown_tree(folder: Path, owner: pwd.struct_passwd) -> None:
     """Hand a data folder that came from another machine to this machine's server user."""
     for path in (folder, *folder.rglob("*")):
         os.chown(path, owner.pw_uid, owner.pw_gid, follow_symlinks=False)
+
+
+def _syncs_at_once() -> bool:
+    """Whether this kernel syncs a whole file system, and says when that failed."""
+    found = re.match(r"(\d+)\.(\d+)", platform.release())
+    if platform.system() != "Linux" or found is None:
+        return False
+    return (int(found[1]), int(found[2])) >= SYNC_AT_ONCE_SINCE
 
 
 def _wait_for(process: subprocess.Popen[bytes]) -> None:

@@ -6,9 +6,11 @@ in another process erases the person; then they are asked again, now and as of b
 
 import json
 import os
+import sqlite3
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -340,6 +342,34 @@ def test_a_start_after_an_interrupted_erasure_finishes_it(story: Story) -> None:
     again.close()
 
     assert [one.value for one in opened.sealed.check([pair])] == ["absent"]
+
+
+def test_a_backup_takes_no_key_that_the_log_says_is_destroyed(
+    story: Story, run: Run, tmp_path: Path
+) -> None:
+    """Interrupted right after the fact, the key is still there: the copy is made without it."""
+    who = "5c1d0a7be2f84b0f9a6d3e1c7b2f4a90"
+    story.network.opened.sealed.seal(who, "phone", "13900000001")
+    begun = (
+        "import os, sys; from api.cli import main\n"
+        "from ledger.personal_keys import PersonalKeys\n"
+        "destroy = PersonalKeys.destroy\n"
+        "def only_others(self, *persons):\n"
+        f"    os._exit(7) if {who!r} in persons else destroy(self, *persons)\n"
+        "PersonalKeys.destroy = only_others\n"
+        "main(sys.argv[1:])\n"
+    )
+    arguments = ["keys", "personal", "destroy", who, "--reason", "requested"]
+    ended = subprocess.run(
+        [sys.executable, "-c", begun, *arguments], env=story.environment(), check=False
+    )
+    assert ended.returncode == 7
+
+    assert run("keys", "personal", "backup", str(tmp_path / "keys.backup"))[0] == 0
+
+    with closing(sqlite3.connect(tmp_path / "keys.backup")) as copy:
+        found = copy.execute("SELECT key FROM personal_key WHERE person = ?", (who,)).fetchall()
+    assert found == [(None,)]
 
 
 def test_a_reason_in_words_is_refused(run: Run) -> None:

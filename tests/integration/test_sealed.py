@@ -2,7 +2,7 @@
 
 import hmac
 import stat
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 import pytest
@@ -162,6 +162,32 @@ def test_what_was_opened_before_a_destruction_is_not_kept_after_it(
     store.reveal([pair(mine)])
 
     assert store.reveal([pair(mine)]) == [Mark.ERASED]
+
+
+@pytest.mark.parametrize("destroyed", [False, True])
+def test_two_processes_that_make_a_key_at_once_have_one(
+    keys: PersonalKeys, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, destroyed: bool
+) -> None:
+    """Whoever comes second takes the first one's key, or the mark that it has left already."""
+    second = PersonalKeys(tmp_path / "keys", "main")
+    read = second._read
+
+    def late(persons: Iterable[str]) -> dict[str, bytes | None]:
+        found = read(persons)
+        monkeypatch.setattr(second, "_read", read)
+        keys.made_for(["p1"])
+        if destroyed:
+            keys.destroy("p1")
+        return found
+
+    monkeypatch.setattr(second, "_read", late)
+    if destroyed:
+        with pytest.raises(PersonErased):
+            second.made_for(["p1"])
+        assert keys.of(["p1"]) == {"p1": None}
+    else:
+        assert second.made_for(["p1"]) == keys.of(["p1"])
+    second.close()
 
 
 def test_a_person_is_found_by_number_without_the_number_being_stored(
