@@ -15,10 +15,11 @@ from pathlib import Path
 from typing import NamedTuple
 from uuid import UUID, uuid4
 
+import msgspec
 import pytest
 
 from ledger.database import Database
-from ledger.errors import LogStopped
+from ledger.errors import Invalid, LogStopped
 from ledger.merkle import CompactRange, leaf_hash
 from ledger.recorder import LedgerInfo, PostgresRecorder
 from ledger.sealing.checkpoint import Checkpoint, sign_checkpoint
@@ -27,7 +28,7 @@ from ledger.sealing.frontier import Frontier
 from ledger.sealing.guard import Guard
 from ledger.sealing.keys import LogKeys, ReceiptsKey
 from ledger.sealing.note import SigningKey
-from ledger.sealing.receipt import sign_receipt
+from ledger.sealing.receipt import key_name, sign_receipt
 from ledger.sealing.tiles import TileId, decode_bundle, encode_bundle
 from ledger.verify import (
     Demand,
@@ -368,3 +369,16 @@ def test_an_entry_dropped_before_its_checkpoint(theatre: Theatre) -> None:
     found = check_receipt(note, Trust((gate.verifier,), "given"), files, theatre.demand().trust)
 
     assert found.outcome == "SIGNED BUT NOT IN THE LOG"
+
+
+def test_a_receipt_of_another_log(theatre: Theatre) -> None:
+    """other-origin: it is evidence against nobody here, whoever's keys are trusted."""
+    origin = "example.com/ledger/other"
+    gate = SigningKey.generate(key_name(origin))
+    promised = theatre.recorder.append_one(request()).receipts[0]
+    theatre.sealer.seal()
+    note = sign_receipt(msgspec.structs.replace(promised, leaf_hash=b"x" * 32), origin, gate)
+    files = FolderLog(str(theatre.folder.path))
+
+    with pytest.raises(Invalid, match=r"the receipt is of example\.com/ledger/other"):
+        check_receipt(note, Trust((gate.verifier,), "given"), files, theatre.demand().trust)

@@ -1,5 +1,6 @@
 """Erasing a person: in every order of events, nothing opens, finds or keeps what was sealed."""
 
+import hashlib
 import mmap
 import os
 import shutil
@@ -7,6 +8,7 @@ import sqlite3
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from datetime import UTC, datetime
@@ -19,10 +21,13 @@ from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 import ledger.personal_keys
 from api.importing.people import People
+from api.ledgers import Ledgers
+from ledger.attachments import State
 from ledger.database import Database, Role, connect_as_login
 from ledger.decisions.erasure import REGISTER, DestroyPersonalKey
 from ledger.decisions.organisation import RegisterPerson
 from ledger.entry import Context
+from ledger.erased import FOLLOW_SECONDS
 from ledger.erasure import Erasure
 from ledger.errors import (
     Conflict,
@@ -39,6 +44,7 @@ from ledger.log import Log
 from ledger.personal_keys import KeysInUse, PersonalKeys, PersonErased
 from ledger.recorder import Item, PostgresRecorder
 from ledger.sealed import Kept, Mark, SealedStore, sealed_in
+from ledger.settings import Settings
 from ledger.vocabulary import Actor, Sealed, Via
 
 NAME, NUMBER = "欧阳锦绣", "E-7730991"
@@ -307,6 +313,25 @@ def test_a_process_with_its_own_copy_of_the_keys_follows_the_log(
     assert far.store.reveal(mine) == [Mark.ERASED] * 2
     assert far.keys.of([WHO]) == {WHO: None}
     far.close()
+
+
+def test_a_running_service_closes_the_files_of_the_erased(place: Place, tmp_path: Path) -> None:
+    """It has a copy of the keys of its own: within a moment of the fact nobody reads the file."""
+    place.register(WHO, NAME, NUMBER)
+    ledgers = Ledgers(place.database, Settings(home=str(tmp_path / "service"), name="main"))
+    files, content = ledgers.open("main").attachments, b"%PDF-1.7 a file"
+    sha256 = hashlib.sha256(content).hexdigest()
+    name = files.identify(WHO, sha256)
+    incoming = files.begin(WHO, name)
+    incoming.write(content)
+    files.keep(incoming, name, sha256)
+    assert files.state(name, WHO) is State.PRESENT
+
+    _fact_alone(place)
+    time.sleep(FOLLOW_SECONDS)
+
+    assert files.state(name, WHO) is State.ERASED
+    ledgers.close()
 
 
 def test_a_real_process_killed_after_the_fact_is_finished_by_the_next(

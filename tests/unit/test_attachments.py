@@ -10,10 +10,8 @@ import pytest
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
+from ledger.attached_content import CHUNK_BYTES, HEADER_BYTES, AttachmentAltered
 from ledger.attachments import (
-    CHUNK_BYTES,
-    HEADER_BYTES,
-    AttachmentAltered,
     AttachmentGone,
     AttachmentMissing,
     AttachmentStore,
@@ -58,6 +56,26 @@ def keys(tmp_path: Path) -> Iterator[PersonalKeys]:
 def store(tmp_path: Path, keys: PersonalKeys) -> AttachmentStore:
     """An empty folder of files."""
     return AttachmentStore(tmp_path / "attachments", "main", keys)
+
+
+def test_a_file_of_another_content_is_altered(store: AttachmentStore) -> None:
+    """Encrypted for its place by somebody who has the owner's key: still not what is named."""
+    name = store.identify("p1", hashlib.sha256(PDF).hexdigest())
+    incoming, another = store.begin("p1", name), PDF + b"!"
+    incoming.write(another)
+    store.keep(incoming, name, hashlib.sha256(another).hexdigest())
+
+    assert b"".join(store.read(name, "p1")) == another
+    assert store.state(name, "p1") is State.ALTERED
+
+
+def test_the_log_is_asked_before_a_file_is_named(keys: PersonalKeys, tmp_path: Path) -> None:
+    """With a key from before the erasure nothing is named, and so nothing is sent."""
+    keys.made_for(["p1"])
+    store = AttachmentStore(tmp_path, "main", keys, follow=lambda: keys.destroy("p1"))
+
+    with pytest.raises(PersonErased):
+        store.identify("p1", hashlib.sha256(PDF).hexdigest())
 
 
 def put(store: AttachmentStore, content: bytes, owner: str = "p1", part: int = 1_000) -> str:
