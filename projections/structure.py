@@ -152,17 +152,21 @@ def _unit(
         depth=depth,
         state=life.change,
         since=life.at,
-        stage=_stage(row, at),
+        stage=stage_of(row, at),
         supporters=tuple(organisation.supports(unit, at)),
-        posts=tuple(_post(organisation, post, at) for post in organisation.posts_in(unit, at)),
+        posts=tuple(
+            post_standing(organisation, post, at) for post in organisation.posts_in(unit, at)
+        ),
     )
 
 
-def _stage(row: Unit, at: datetime) -> Stage | None:
+def stage_of(row: Unit, at: datetime) -> Stage | None:
+    """The stage of an outlet on the day of an instant; None for every other unit."""
     return stage(row, local_day(at, row.zone)) if row.level is Level.OUTLET else None
 
 
-def _post(organisation: Organisation, post: PostId, at: datetime) -> PostStanding:
+def post_standing(organisation: Organisation, post: PostId, at: datetime) -> PostStanding:
+    """Who is effective in a post at an instant, and to whom it answers."""
     effective = organisation.effective(post, at)
     step = organisation.superior(post, at)
     person = effective.person
