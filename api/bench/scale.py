@@ -24,7 +24,7 @@ from api.bench.contest import Show, fresh_database
 from api.bench.curve import Line, Panel, drawing
 from api.bench.filling import Filling, filling
 from api.bench.goal import Goal, at_most
-from ledger.database import Database, connect_as_login, open_database
+from ledger.database import Database, Role, connect_as_login, open_database
 from ledger.sealing.folder import LogFolder
 from ledger.sealing.keys import LogKeys
 from ledger.sealing.sealer import Lead as Sealing
@@ -63,6 +63,8 @@ class Chunk(msgspec.Struct, frozen=True):
     until: int
     facts: int
     spent: dict[str, Spent]
+    wal_bytes: int
+    """What the server wrote ahead, which grows with pages that are touched for the first time."""
 
 
 class Mark(msgspec.Struct, frozen=True):
@@ -148,7 +150,7 @@ def _sealing(told: Filling, home: Path) -> Iterator[Callable[[], None]]:
 
 def _chunk(told: Filling, facts: int, seal: Callable[[], None], processor: "Processor") -> Chunk:
     # Making the story up is no part of what a ledger costs, but the server may be at work.
-    began, server = told.position, processor.server()
+    began, server, wal = told.position, processor.server(), processor.wal()
     requests = told.draw(facts)
     spent = {
         MEANWHILE: Spent(0.0, processor.server() - server),
@@ -156,7 +158,10 @@ def _chunk(told: Filling, facts: int, seal: Callable[[], None], processor: "Proc
         STEPS[1]: processor.measure(told.project),
         STEPS[2]: processor.measure(seal),
     }
-    return Chunk(told.position, told.position - began, spent)
+    return Chunk(told.position, told.position - began, spent, processor.wal() - wal)
+
+
+WAL: Final = "SELECT pg_wal_lsn_diff(pg_current_wal_insert_lsn(), '0/0')"
 
 
 class Processor:
@@ -164,11 +169,13 @@ class Processor:
 
     def __init__(self, database: Database) -> None:
         self._own = psutil.Process()
+        self._database = database
         with connect_as_login(database.url) as connection:
+            # Asked while it lives; on another machine there is no such process, or another one.
             backend = psutil.Process(connection.info.backend_pid)
-            server = backend.parent()
+            server, name = backend.parent(), backend.name()
         assert server is not None, "a server's process has a parent"
-        assert "postgres" in backend.name(), "the processor is measured where the server runs"
+        assert "postgres" in name, "processors are measured on the machine where the server runs"
         self._server = server
 
     def measure(self, step: Callable[[], object]) -> Spent:
@@ -190,6 +197,12 @@ class Processor:
                 continue
             used += times.user + times.system
         return float(used)
+
+    def wal(self) -> int:
+        """How many bytes the server has written ahead so far."""
+        with self._database.pooled(Role.READER) as connection:
+            (found,) = connection.execute(WAL).fetchone() or (0,)
+        return int(found)
 
     def _own_seconds(self) -> float:
         times = self._own.cpu_times()
@@ -237,14 +250,16 @@ def _goals(chunks: Sequence[Chunk], found: Sequence[Mark]) -> list[Goal]:
 
 def _table(chunks: Sequence[Chunk], marks: Sequence[int]) -> str:
     lines = ["microseconds a fact: processor (elapsed)"]
-    lines.append("  ".join(f"{text:>20}" for text in ("facts", *STEPS, "together")))
+    head = ("facts", *STEPS, "together", "bytes of WAL")
+    lines.append("  ".join(f"{text:>20}" for text in head))
     for mark in marks:
         near = [one for part in _before(chunks, mark) for one in part]
         cells = [
             f"{_cost(near, steps, 'processor'):,.1f} ({_cost(near, steps, 'elapsed'):,.1f})"
             for steps in (*((step,) for step in STEPS), EVERYTHING)
         ]
-        lines.append("  ".join(f"{cell:>20}" for cell in (f"{mark:,}", *cells)))
+        wal = sum(one.wal_bytes for one in near) / sum(one.facts for one in near)
+        lines.append("  ".join(f"{cell:>20}" for cell in (f"{mark:,}", *cells, f"{wal:,.0f}")))
     return "\n".join(lines)
 
 
