@@ -149,9 +149,9 @@ def _views(opened: OpenLedger) -> Check:
         standings = opened.progress.standings()
     except LedgerError as error:
         return Check("views", ok=False, detail=str(error))
-    stopped = [one.name for one in standings if one.stopped_at is not None]
-    if stopped:
-        return Check("views", ok=False, detail=f"stopped: {', '.join(stopped)}; see the log")
+    if stops := [one.stop for one in standings if one.stop]:
+        detail = f"{'; '.join(stops)}; `ledger project` says why, mended code goes on from there"
+        return Check("views", ok=False, detail=detail)
     position = min((one.position for one in standings), default=0)
     if position >= head.position:
         return Check("views", ok=True)

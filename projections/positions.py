@@ -8,7 +8,7 @@ import threading
 import time
 from collections.abc import Collection, Sequence
 from contextlib import suppress
-from typing import Final
+from typing import Final, Literal
 
 import msgspec
 import psycopg
@@ -41,8 +41,29 @@ class Standing(msgspec.Struct, frozen=True, kw_only=True):
     position: int
     serving: bool
     rebuilding: bool
+    retired: bool
     stopped_at: int | None
     stopped_reason: str | None
+
+    @property
+    def state(self) -> Literal["serving", "rebuilding", "building", "replaced"]:
+        """What this build is at this moment."""
+        if self.serving:
+            return "serving"
+        if self.rebuilding:
+            return "rebuilding"
+        return "replaced" if self.retired else "building"
+
+    @property
+    def stop(self) -> str:
+        """Before which fact it stopped, and by what kind of error; empty while it goes on.
+
+        For those who see no facts: an error's own words may quote the fact's.
+        """
+        if self.stopped_at is None:
+            return ""
+        brief = ": ".join((self.stopped_reason or "").split(": ")[:2])
+        return f"{self.name} stopped before position {self.stopped_at} ({brief})"
 
     def require(self, position: int) -> None:
         """Refuse a question as of a position that was not reached, saying why."""
@@ -62,7 +83,7 @@ class Standing(msgspec.Struct, frozen=True, kw_only=True):
 
 STANDINGS: Final = """
 SELECT name, generation, version, tables, position, serving, rebuilding,
-       stopped_at, stopped_reason
+       retired_at IS NOT NULL AS retired, stopped_at, stopped_reason
 FROM ledger.projection
 WHERE ledger_id = %s
 ORDER BY name, generation

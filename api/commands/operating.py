@@ -98,7 +98,7 @@ def _instant(text: str | None) -> datetime | None:
 @click.option("--follow", is_flag=True, help="Go on as facts are recorded, until interrupted.")
 @AS_JSON
 @click.pass_obj
-def project(environ: dict[str, str], *, follow: bool, as_json: bool) -> None:
+def project(environ: dict[str, str], *, follow: bool, as_json: bool) -> int:
     """Bring every view up to the last fact, and say how each stands."""
     from api.commands.opening import opened  # noqa: PLC0415  (a fast start)
     from projections.builds import require_same_folds  # noqa: PLC0415
@@ -107,9 +107,10 @@ def project(environ: dict[str, str], *, follow: bool, as_json: bool) -> None:
     with opened(environ) as ledger:
         require_same_folds(ledger.database, VIEWS)
         bring_views_up(ledger, "projecting")
-        _tell_standings(ledger, as_json=as_json)
+        status = _tell_standings(ledger, as_json=as_json)
         if follow:
             ledger.runner().run()
+    return status
 
 
 def bring_views_up(ledger: Any, doing: str) -> None:  # noqa: ANN401  (imported only when needed)
@@ -136,14 +137,32 @@ def bring_views_up(ledger: Any, doing: str) -> None:  # noqa: ANN401  (imported 
         shown.reach(head)
 
 
-def _tell_standings(ledger: Any, *, as_json: bool) -> None:  # noqa: ANN401  (as above)
-    from projections.positions import Progress  # noqa: PLC0415  (a fast start)
+def _tell_standings(ledger: Any, *, as_json: bool) -> int:  # noqa: ANN401  (as above)
+    """Say how every build stands; 1 when a view that serves has stopped at a fact."""
+    from ledger.database import Role  # noqa: PLC0415  (a fast start)
+    from projections.positions import standings  # noqa: PLC0415
 
-    found = Progress(ledger.database, ledger.info.ledger_id).standings()
+    with ledger.database.pooled(Role.READER) as connection:
+        found = standings(connection, ledger.info.ledger_id)
     if as_json:
         printing.print_json(found)
-        return
-    printing.print_table(
-        ("view", "version", "position", "stopped"),
-        ((one.name, one.version, f"{one.position:,}", one.stopped_reason or "") for one in found),
-    )
+    else:
+        printing.print_table(
+            ("view", "version", "build", "state", "position", "stopped at", "by"),
+            (
+                (
+                    one.name,
+                    one.version,
+                    one.generation,
+                    one.state,
+                    f"{one.position:,}",
+                    f"{one.stopped_at:,}" if one.stopped_at else "",
+                    one.stopped_reason or "",
+                )
+                for one in found
+            ),
+        )
+    stops = [one.stop for one in found if one.serving and one.stop]
+    for stop in stops:
+        click.echo(f"{stop}: the other views go on; mend the fold and start again", err=True)
+    return 1 if stops else 0
