@@ -3,11 +3,17 @@
 import hashlib
 import json
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.visiting import Doors
+from ledger.database import Database
+from ledger.entry import Context
+from ledger.erasure import Erasure
+from ledger.identifiers import new_fact_id
+from ledger.vocabulary import Actor, Via
+from tests.visiting import Doors, doors, project
 
 OWN = "B1"
 BEFORE, AFTER = "2026-03-20T00:00:00+08:00", "2026-04-20T00:00:00+08:00"
@@ -369,3 +375,56 @@ def test_names_stay_sealed_in_rows_and_steps(network: Doors) -> None:
         assert "commitment" in text
         assert "person" in text
         assert not any("\u4e00" <= character <= "\u9fff" for character in text)
+
+
+@pytest.fixture
+def own(database: Database, tmp_path: Path) -> Iterator[Doors]:
+    """A network of this test's own, to record more in."""
+    with doors(database, tmp_path) as opened:
+        yield opened
+
+
+def test_a_fact_about_two_branches_shows_each_its_own_row(own: Doors) -> None:
+    """A typhoon closes an outlet here and one there: who is bound here sees the row here."""
+    command = {
+        "units": ["O1", "O6"],
+        "document": "a typhoon",
+        "day": "2026-07-01",
+        "working": False,
+    }
+    receipt = own.post("/calendar/set-local-day", command).json()
+    project(own.opened)
+    position = receipt["receipts"][0]["position"]
+
+    step = f"/replay?subject=unit:O1&at={position}"
+    rows = {
+        unit: {tuple(one["key"]) for one in own.get(step, unit=unit).json()["changes"]}
+        for unit in (None, OWN)
+    }
+
+    assert rows[None] - rows[OWN] == {("O6",)}
+    assert ("O1",) in rows[OWN]
+    whole = own.get(f"/compare?from={position - 1}&to={position}").json()["rows"]
+    bound = own.get(f"/compare?from={position - 1}&to={position}", unit=OWN).json()["rows"]
+    assert {one["key"][0] for one in whole} > {"O1", "O6"}
+    assert {unit_of(one) for one in bound} == {"O1"}
+
+
+def test_the_erased_stay_erased_in_the_past(own: Doors) -> None:
+    """A step of long ago says who was erased since, and by which fact."""
+    opened = own.opened
+    registered = own.get("/replay?subject=person:O1-boss").json()["fact"]
+    context = Context(
+        actor=Actor(via=Via.OPERATOR, system="operations"),
+        received_at=opened.clock.now(),
+        new_id=new_fact_id,
+    )
+    Erasure(opened.log, opened.sealed._keys, opened.sealed).erase("O1-boss", "requested", context)
+    project(opened)
+
+    step = own.get(f"/replay?subject=person:O1-boss&at={registered['position']}").json()
+    head = opened.recorder.head().position
+
+    assert registered["erased"] == {}
+    assert step["fact"]["erased"] == {"O1-boss": head}
+    assert step["fact"]["entry"] == registered["entry"]
