@@ -270,12 +270,23 @@ def test_a_proof_is_checked_offline(
 # -- a served log --------------------------------------------------------------------------------
 
 
+Heard = list[tuple[str, str | None]]
+"""What a server was asked for, and under which authorization."""
+
+
 @contextmanager
-def served(folder: Path, key: str | None = None) -> Iterator[str]:
-    """The folder behind an address; `key`: entry bundles need it."""
+def served(
+    folder: Path, key: str | None = None, *, heard: Heard | None = None, elsewhere: str = ""
+) -> Iterator[str]:
+    """The folder behind an address; `key`: bundles need it; `elsewhere`: they lead there."""
 
     def answer(environ: dict[str, Any], start: Callable[..., Any]) -> list[bytes]:
         name = environ["PATH_INFO"].removeprefix("/log/told/")
+        if heard is not None:
+            heard.append((name, environ.get("HTTP_AUTHORIZATION")))
+        if elsewhere and "/entries/" in name:
+            start("302 Found", [("location", f"{elsewhere}/{name}"), ("content-length", "0")])
+            return []
         refused = (
             key and "/entries/" in name and environ.get("HTTP_AUTHORIZATION") != f"Bearer {key}"
         )
@@ -288,9 +299,11 @@ def served(folder: Path, key: str | None = None) -> Iterator[str]:
     with make_server("127.0.0.1", 0, answer) as server:
         thread = threading.Thread(target=server.serve_forever)
         thread.start()
-        yield f"http://127.0.0.1:{server.server_port}/log/told"
-        server.shutdown()
-        thread.join()
+        try:
+            yield f"http://127.0.0.1:{server.server_port}/log/told"
+        finally:
+            server.shutdown()
+            thread.join()
 
 
 def test_a_served_log_is_verified(installed: Installation) -> None:
@@ -316,6 +329,26 @@ def test_entries_that_are_refused_are_told(installed: Installation) -> None:
         assert installed.verified(address, "--key-file", str(key))["report"]["entries_read"] == 56
         alone = installed.verified(address, "--tiles-only")
         assert any("ENTRIES NOT READ" in note for note in alone["report"]["notes"])
+
+
+def test_the_key_is_sent_for_entries_alone_and_nowhere_else(installed: Installation) -> None:
+    """Whoever serves the log learns the auditor's key for what needs it; another host, never."""
+    key = installed.home / "auditor.key"
+    key.write_text("secret\n")
+    heard: Heard = []
+    with served(installed.folder, key="secret", heard=heard) as address:
+        installed.verified(address, "--key-file", str(key))
+    assert {name for name, authorization in heard if authorization} == {
+        name for name, _ in heard if "/entries/" in name
+    }
+
+    heard.clear()
+    with (
+        served(installed.folder, heard=heard) as other,
+        served(installed.folder, elsewhere=other) as address,
+    ):
+        status, _, err = installed.run("verify", address, "--key-file", str(key))
+    assert (status, "302" in err, heard) == (1, True, [])
 
 
 def test_a_server_that_is_not_there_is_told(installed: Installation) -> None:
