@@ -215,11 +215,11 @@ def _open_ways() -> tuple[threading.Event, threading.Event]:
     return upwards, downwards
 
 
-def random_budget(seed: int) -> Callable[[], int | None]:
-    """From a few bytes to a few hundred thousand, every magnitude as often."""
+def random_budget(seed: int) -> Callable[[], int]:
+    """From a few bytes to a few hundred thousand, every magnitude as often; every line breaks."""
     draw = random.Random(seed)  # noqa: S311 - faults, not secrets
 
-    def budget() -> int | None:
-        return None if draw.random() < 0.3 else int(10 ** draw.uniform(1, 5.7))
+    def budget() -> int:
+        return int(10 ** (5.7 if draw.random() < 0.3 else draw.uniform(1, 5.7)))
 
     return budget
