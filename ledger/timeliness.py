@@ -132,7 +132,7 @@ def _judge(
     settled = due + timedelta(minutes=known.rules.settle_minutes)
     waiting = {
         "provisional": provisional,
-        "not_due": received is None and known.is_before(settled),
+        "not_due": known.is_before(settled),
         "relief": weighed.held_until is not None and known.is_before(weighed.held_until),
         "refusal_grace": received is None
         and weighed.grace_until is not None
@@ -210,7 +210,7 @@ def _moved_since(known: Inquiry, unit: Unit) -> bool:
         *unit.force_majeure,
     )
     obligation = known.obligation
-    if obligation.provisional or obligation.opened_late:
+    if obligation.provisional or obligation.opened_late or unit.annulled_at > since:
         return True
     return any(one.position > since for one in told) or calendar_moved(known.history, obligation)
 

@@ -16,9 +16,10 @@ from ledger.errors import Invalid
 from ledger.events.organisation import DEFAULT_ZONE
 from ledger.model.calendar import Calendar
 from ledger.vocabulary import DutyRef, Moment, UnitRef
-from projections.counting import Counted, Counting, counting
+from projections.counting import Counting, counting
 from projections.spans import Span
 from projections.standpoint import Asked, Standpoint
+from projections.tallies import Counted
 
 PERIODS_MAX: Final = 400
 WORKING_DAYS_AFTER: Final = 1
@@ -64,16 +65,16 @@ def account(
 def _accounted(
     here: Standpoint, calendar: Calendar, counted: Counting, now: Counted, asked: Asked
 ) -> Accounted:
-    last_due = now.last_due()
-    then = _then(here, calendar, last_due, asked)
+    then = _then(here, calendar, now.last_due, asked)
     before = now
     if then.reached:
         before = counted.then(now, Moment(then.position, then.instant))
+    last, first, period, _ = now.place
     return Accounted(
-        period=now.period,
-        first=now.first,
-        last=now.last,
-        last_due=last_due,
+        period=period,
+        first=first,
+        last=last,
+        last_due=now.last_due,
         then=then,
         now=now,
         before=before,

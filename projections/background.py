@@ -8,6 +8,7 @@ Read next: `standpoint.py`.
 """
 
 import threading
+from bisect import bisect_right
 from collections import OrderedDict
 from collections.abc import Iterable
 from functools import cached_property
@@ -75,15 +76,20 @@ class Background:
     def unit_changes(self) -> dict[str, int]:
         """The last fact about each unit that may say what is asked of it, or until when."""
         return {
-            unit.unit: max(one.position for one in items)
+            unit.unit: max((unit.annulled_at, *(one.position for one in items)))
             for unit in self.rows["unit"].values()
             if (items := (*unit.life, *unit.outlet, *unit.local_days, *unit.force_majeure))
+            or unit.annulled_at
         }
 
     @cached_property
-    def last_unit_change(self) -> int:
-        """The last of them."""
-        return max(self.unit_changes.values(), default=0)
+    def _latest_changes(self) -> list[tuple[int, str]]:
+        return sorted((position, unit) for unit, position in self.unit_changes.items())
+
+    def units_changed_after(self, position: int) -> frozenset[str]:
+        """The units of which any of that came after a position."""
+        start = bisect_right(self._latest_changes, position, key=lambda one: one[0])
+        return frozenset(unit for _, unit in self._latest_changes[start:])
 
     @cached_property
     def bereft(self) -> frozenset[str]:

@@ -6,10 +6,9 @@ its due, its receipt and the clock, unless something else disturbs it (`tallying
 Read next: `sheaves.py` (where briefs are kept), `tallying.py` (how they are judged).
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from datetime import date, datetime
-from functools import cached_property
-from typing import Any
+from typing import Any, ClassVar
 
 import msgspec
 
@@ -21,8 +20,14 @@ from projections.judging import Judged
 class Brief(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """An obligation, in brief: `due` as far as its own facts moved it, `opened_due` as opened.
 
-    `received_at` is the first receipt of a plain one; `told` the position of the last fact.
+    `received_at` is the first receipt of a plain one; `told` the position of the last fact. Among
+    those that were met a brief tells its own outcome, as `Tallied` tells the others'.
     """
+
+    outcome: ClassVar[Outcome] = Outcome.ON_TIME
+    kind: ClassVar[str | None] = None
+    excused: ClassVar[bool] = False
+    unsolicited: ClassVar[int] = 0
 
     obligation: ObligationId
     duty: DutyId
@@ -78,65 +83,6 @@ def tallied_of(one: Judged) -> Tallied:
         excused=one.excused,
         accepted=one.accepted,
         unsolicited=one.unsolicited,
-    )
-
-
-class Span(msgspec.Struct, frozen=True):
-    """Instants from `since` (inclusive) to `until` (exclusive); None leaves an end open."""
-
-    since: datetime | None = None
-    until: datetime | None = None
-
-    def holds(self, instant: datetime) -> bool:
-        """Whether the instant lies within."""
-        after = self.since is None or self.since <= instant
-        return after and (self.until is None or instant < self.until)
-
-
-def between(turns: Sequence[datetime], instant: datetime) -> Span:
-    """The instants at which the clock is compared with the same result as at this one."""
-    past = [one for one in turns if one <= instant]
-    coming = [one for one in turns if one > instant]
-    return Span(max(past, default=None), min(coming, default=None))
-
-
-class Tally(msgspec.Struct, frozen=True, kw_only=True, dict=True):
-    """The outcomes of many obligations: `met` were plainly received in time, `rest` are the rest.
-
-    It holds before the background of this edition, within the span.
-    """
-
-    edition: int
-    span: Span
-    met: tuple[Brief, ...]
-    rest: tuple[Tallied, ...]
-
-    @cached_property
-    def met_units(self) -> list[str]:
-        """The unit of each that was met."""
-        return [one.unit for one in self.met]
-
-    @cached_property
-    def accepted_units(self) -> list[str]:
-        """The unit of each that was met and accepted."""
-        return [one.unit for one in self.met if one.accepted]
-
-
-def met_of(one: Brief) -> Tallied:
-    """What is plainly on time, told as the others are."""
-    return Tallied(
-        obligation=one.obligation,
-        duty=one.duty,
-        unit=one.unit,
-        period=one.period,
-        period_start=one.period_start,
-        period_end=one.period_end,
-        opened_due=one.opened_due,
-        outcome=Outcome.ON_TIME,
-        kind=None,
-        due=one.due,
-        received_at=one.received_at,
-        accepted=one.accepted,
     )
 
 

@@ -5,68 +5,23 @@ asked for, reads the rows of its units alone: the same outcomes, without reading
 the sake of a part of it. Read next: `tallying.py`, `accounting.py`.
 """
 
-from collections.abc import Collection, Iterator, Sequence
-from datetime import date, datetime
-from functools import cached_property
-from typing import Any, Protocol
+from collections.abc import Iterator, Sequence
+from typing import Protocol
 
-import msgspec
+from msgspec.structs import replace
 
 from ledger.model.obligations import Obligation
-from ledger.timeliness import Outcome
 from ledger.vocabulary import DutyRef, Moment, ObligationId, UnitRef
 from projections.background import Background
-from projections.briefs import Brief, Tallied, Tally, met_of, tallied_of
+from projections.briefs import Brief, Tallied, tallied_of
 from projections.judging import Judged, judge
 from projections.obligations import OBLIGATION
 from projections.rewinding import Rewound, held
 from projections.sheaves import Sheaf
 from projections.spans import UNITS_NAMED_MAX, Placements, Span, obligations_of, require
 from projections.standpoint import Standpoint
+from projections.tallies import Counted, Place, Tally
 from projections.tallying import tally_all
-
-
-class Counted(msgspec.Struct, frozen=True, kw_only=True, dict=True):
-    """Obligations of one duty and period at a moment: what was plainly met, and the rest."""
-
-    duty: str
-    period: str
-    first: date
-    last: date
-    met: Sequence[Brief]
-    rest: Sequence[Tallied]
-    source: Any = None
-    """What they were counted from, for whoever counted them."""
-
-    @cached_property
-    def met_units(self) -> Sequence[str]:
-        """The unit of each that was met."""
-        return [one.unit for one in self.met]
-
-    @cached_property
-    def accepted_units(self) -> Sequence[str]:
-        """The unit of each that was met and accepted."""
-        return [one.unit for one in self.met if one.accepted]
-
-    def last_due(self) -> datetime:
-        """The last of their dues; there is at least one."""
-        dues = {one.due for one in self.met}
-        dues.update(one.due for one in self.rest)
-        return max(dues)
-
-    def ids(self, outcomes: Collection[Outcome] | None) -> list[ObligationId]:
-        """The obligations with one of these outcomes; None: all."""
-        with_met = outcomes is None or Outcome.ON_TIME in outcomes
-        found = [one.obligation for one in self.met] if with_met else []
-        found += [
-            one.obligation for one in self.rest if outcomes is None or one.outcome in outcomes
-        ]
-        return found
-
-    def of_units(self, units: frozenset[str]) -> Iterator[Tallied]:
-        """The outcomes of some units."""
-        yield from (met_of(one) for one in self.met if one.unit in units)
-        yield from (one for one in self.rest if one.unit in units)
 
 
 class Counting(Protocol):
@@ -120,46 +75,31 @@ class _Sheaves:
     ) -> None:
         self._here, self._within = here, within
         self._sheaves = here.sheaves(span.first, span.last, duty)
+        self._source: dict[Place, Sheaf] = {}
 
     def periods(self) -> list[Counted]:
-        tallies = tally_all(self._here, self._sheaves)
-        found = [
-            counted
-            for sheaf, tally in zip(self._sheaves, tallies, strict=True)
-            for counted in self._split(sheaf, tally, self._here.moment)
-            if counted.met or counted.rest
-        ]
-        return sorted(found, key=lambda one: (one.last, one.first, one.period, one.duty))
+        found: list[Counted] = []
+        for sheaf, tally in zip(self._sheaves, tally_all(self._here, self._sheaves), strict=True):
+            for one in self._counted(tally):
+                self._source[one.place] = sheaf
+                found.append(one)
+        return sorted(found, key=lambda one: one.place)
 
     def then(self, now: Counted, moment: Moment) -> Counted:
-        sheaf: Sheaf = now.source
-        (tally,) = tally_all(self._here, [sheaf], moment)
-        for one in self._split(sheaf, tally, moment):
-            if (one.first, one.period) == (now.first, now.period):
-                return one
-        return msgspec.structs.replace(now, met=(), rest=())
+        (tally,) = tally_all(self._here, [self._source[now.place]], moment)
+        known = (one for one in self._counted(tally) if one.place == now.place)
+        return next(known, replace(now, met=(), rest=()))
 
-    def _split(self, sheaf: Sheaf, tally: Tally, moment: Moment) -> Iterator[Counted]:
-        """The periods of a sheaf: one, unless the duty's cadence changed."""
-        periods = sheaf.at(moment.position).periods
-        for first, period in sorted(periods):
-            met: Sequence[Brief] = tally.met
-            rest: Sequence[Tallied] = tally.rest
-            if len(periods) > 1:
-                met = [one for one in met if (one.period_start, one.period) == (first, period)]
-                rest = [one for one in rest if (one.period_start, one.period) == (first, period)]
-            if self._within is not None:
-                met = [one for one in met if self._within.holds(one)]
-                rest = [one for one in rest if self._within.holds(one)]
-            yield Counted(
-                duty=sheaf.key[1],
-                period=period,
-                first=first,
-                last=sheaf.key[0],
-                met=met,
-                rest=rest,
-                source=sheaf,
-            )
+    def _counted(self, tally: Tally) -> Iterator[Counted]:
+        """The periods of a sheaf, as far as they lie within."""
+        if self._within is None:
+            yield from tally.periods
+            return
+        for one in tally.periods:
+            met = [brief for brief in one.met if self._within.holds(brief)]
+            rest = [told for told in one.rest if self._within.holds(told)]
+            if met or rest:
+                yield replace(one, met=met, rest=rest)
 
 
 class _Rows:
@@ -167,28 +107,24 @@ class _Rows:
 
     def __init__(self, here: Standpoint, rows: Sequence[Obligation]) -> None:
         self._here, self._rows = here, rows
+        self._source: dict[Place, list[Obligation]] = {}
         self._rewinding: tuple[int, Rewound] | None = None
 
     def periods(self) -> list[Counted]:
         judged = judge(self._here.history(self._rows), self._rows, self._here.moment)
-        found: dict[tuple[date, date, str, str], tuple[list[Tallied], list[Obligation]]] = {}
+        found: dict[Place, list[Tallied]] = {}
         for one in judged:
             row = one.row
-            key = (row.period_end, row.period_start, row.period, row.duty)
-            told, rows = found.setdefault(key, ([], []))
-            told.append(tallied_of(one))
-            rows.append(row)
+            place = (row.period_end, row.period_start, row.period, str(row.duty))
+            self._source.setdefault(place, []).append(row)
+            found.setdefault(place, []).append(tallied_of(one))
         return [
-            Counted(
-                duty=duty, period=period, first=first, last=last, met=(), rest=told, source=rows
-            )
-            for (last, first, period, duty), (told, rows) in sorted(
-                found.items(), key=lambda item: item[0]
-            )
+            Counted(place=place, met=(), rest=rest)
+            for place, rest in sorted(found.items(), key=lambda item: item[0])
         ]
 
     def then(self, now: Counted, moment: Moment) -> Counted:
-        rows: list[Obligation] = now.source
+        rows = self._source[now.place]
         keys = [(one.obligation,) for one in rows]
         changed = self._here.reader.changes(OBLIGATION, keys, moment.position)
         known = [
@@ -198,7 +134,7 @@ class _Rows:
         ]
         history = self._rewound(moment.position).history(known, moment.position)
         told = [tallied_of(one) for one in judge(history, known, moment)]
-        return msgspec.structs.replace(now, rest=told)
+        return replace(now, rest=told)
 
     def _rewound(self, position: int) -> Background:
         # Periods come in the order of time, so the first is asked for the earliest moment.

@@ -27,7 +27,7 @@ from ledger.vocabulary import (
 from projections.briefs import Tallied
 from projections.counting import counting, judged_again
 from projections.judging import Judged
-from projections.measures import FAILED, Measure, measure
+from projections.measures import FAILED, Measure, total
 from projections.names import Gathering, Names
 from projections.spans import Span
 from projections.standpoint import AsOf, Standpoint
@@ -84,7 +84,7 @@ def who_failed(  # noqa: PLR0913  (what can be asked)
     `after` names the last failure of the page before; a caller that pages keeps the Moment.
     """
     counted = counting(here, span, unit, duty).periods()
-    told = list(chain.from_iterable(one.rest for one in counted))
+    told = chain.from_iterable(one.rest for one in counted)
     failed = sorted((one for one in told if one.outcome in FAILED), key=_order)
     shown = _page(failed, limit, after)
     page = judged_again(here, [one.obligation for one in shown])
@@ -94,12 +94,7 @@ def who_failed(  # noqa: PLR0913  (what can be asked)
         unit=unit,
         duty=duty,
         total=len(failed),
-        measure=measure(
-            told,
-            met=sum(len(one.met) for one in counted),
-            accepted=sum(len(one.accepted_units) for one in counted),
-            failures_only=True,
-        ),
+        measure=total(one.measure for one in counted),
         failures=tuple(failure_of(one) for one in page),
         next=shown[-1].obligation if shown and shown[-1] is not failed[-1] else None,
         names=names_in(page, here, unit),

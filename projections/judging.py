@@ -113,7 +113,7 @@ class _Disturbances:
         if row is None:
             return 0
         items = (*row.life, *row.outlet, *row.local_days, *row.force_majeure)
-        return max((one.position for one in items), default=0)
+        return max((row.annulled_at, *(one.position for one in items)))
 
     def _may_move(self, row: Obligation) -> bool:
         window = timedelta(hours=self._history.rules(row.rules).outage_window_hours)

@@ -18,12 +18,12 @@ from ledger.model.periods import ONE_DAY
 from ledger.timeliness import Outcome
 from ledger.vocabulary import DutyId, DutyRef, ObligationId, UnitId, UnitRef
 from projections.accounting import Accounted, Then, account
-from projections.briefs import Tallied
-from projections.counting import Counted
-from projections.measures import FAILED, Measure, measure
+from projections.briefs import Brief, Tallied
+from projections.measures import FAILED, Measure, measure, total
 from projections.names import Gathering, Names
 from projections.spans import Span
 from projections.standpoint import Asked, AsOf, Standpoint
+from projections.tallies import Counted
 
 ROWS_MAX: Final = 500
 
@@ -132,7 +132,9 @@ def matrix(  # noqa: PLR0913  (what can be asked)
         columns=tuple(map(_column, columns)),
         rows=tuple(whole.rows(page)),
         groups=tuple(whole.groups()),
-        total=_account([one.now for one in columns], [one.before for one in columns]),
+        total=Account(
+            total(one.now.measure for one in columns), total(one.before.measure for one in columns)
+        ),
         next=following,
         names=codes.names(here.background, here.moment.instant),
     )
@@ -146,22 +148,7 @@ def _column(one: Accounted) -> Column:
         last=one.last,
         last_due=one.last_due,
         then=one.then,
-        account=_account([one.now], [one.before]),
-    )
-
-
-def _account(now: Iterable[Counted], before: Iterable[Counted]) -> Account:
-    return Account(_measure(now), _measure(before))
-
-
-def _measure(counted: Iterable[Counted]) -> Measure:
-    """The figures over whole periods; the ids of what went well would be thousands."""
-    parts = list(counted)
-    return measure(
-        chain.from_iterable(one.rest for one in parts),
-        met=sum(len(one.met) for one in parts),
-        accepted=sum(len(one.accepted_units) for one in parts),
-        failures_only=True,
+        account=Account(one.now.measure, one.before.measure),
     )
 
 
@@ -244,20 +231,22 @@ class _Whole:
             )
 
 
-def _by_unit(told: Iterable[Tallied]) -> dict[str, list[Tallied]]:
-    found: dict[str, list[Tallied]] = {}
+def _by_unit(told: Iterable[Brief | Tallied]) -> dict[str, list[Brief | Tallied]]:
+    found: dict[str, list[Brief | Tallied]] = {}
     for one in told:
         found.setdefault(one.unit, []).append(one)
     return found
 
 
-def _cell(now: Sequence[Tallied], before: Sequence[Tallied]) -> Cell | None:
+def _cell(now: Sequence[Brief | Tallied], before: Sequence[Brief | Tallied]) -> Cell | None:
     if not now:
         return None
-    # What is still owed stands for what it replaced.
-    first, *others = sorted(
-        now, key=lambda one: (one.outcome is Outcome.NOT_EXPECTED, one.obligation)
-    )
+    first, others = now[0], now[1:]
+    if others:
+        # What is still owed stands for what it replaced.
+        first, *others = sorted(
+            now, key=lambda one: (one.outcome is Outcome.NOT_EXPECTED, one.obligation)
+        )
     then = next((one for one in before if one.obligation == first.obligation), None)
     return Cell(
         obligation=first.obligation,

@@ -13,8 +13,8 @@ import msgspec
 from ledger.timeliness import Outcome
 from ledger.vocabulary import ObligationId
 
-COUNTED: Final = (Outcome.ON_TIME, Outcome.LATE, Outcome.MISSED, Outcome.PENDING)
-"""What an expected obligation is one of."""
+WENT_WELL: Final = frozenset({"on_time", "accepted"})
+"""Figures whose ids are left out where they would be thousands."""
 
 FAILED: Final = (Outcome.LATE, Outcome.MISSED)
 
@@ -89,44 +89,66 @@ def measure(
     With `failures_only` the ids of what went well are left out.
     """
     assert failures_only or not met, "the ids of all that went well are known"
-    found: dict[Outcome, list[ObligationId]] = {outcome: [] for outcome in Outcome}
-    excused: list[ObligationId] = []
-    approved: list[ObligationId] = []
+    found: dict[str, list[ObligationId]] = {name: [] for name in MeasureIds.__struct_fields__}
     unsolicited = 0
     for one in told:
         found[one.outcome].append(one.obligation)
         if one.excused:
-            excused.append(one.obligation)
+            found["excused"].append(one.obligation)
         if one.accepted:
-            approved.append(one.obligation)
+            found["accepted"].append(one.obligation)
         unsolicited += one.unsolicited
-    on_time, late, missed, pending = (len(found[outcome]) for outcome in COUNTED)
-    on_time += met
-    decided = on_time + late + missed
-    for ids in (*found.values(), excused, approved):
+    on_time, approved = met + len(found["on_time"]), accepted + len(found["accepted"])
+    if failures_only:
+        del found["on_time"], found["accepted"]
+    return _measure(found, on_time, approved, unsolicited)
+
+
+def total(measures: Iterable[Measure]) -> Measure:
+    """The figures over all of these; the ids of what went well are left out."""
+    parts = list(measures)
+    found = {
+        name: [id_ for one in parts for id_ in getattr(one.ids, name)]
+        for name in MeasureIds.__struct_fields__
+        if name not in WENT_WELL
+    }
+    return _measure(
+        found,
+        sum(one.on_time for one in parts),
+        sum(one.quality.numerator for one in parts),
+        sum(one.unsolicited for one in parts),
+    )
+
+
+def _measure(
+    ids: dict[str, list[ObligationId]], on_time: int, accepted: int, unsolicited: int
+) -> Measure:
+    for one in ids.values():
         # The same figure is the same to the byte, however its obligations were found.
-        ids.sort()
+        one.sort()
+    late, missed, pending = (len(ids[name]) for name in ("late", "missed", "pending"))
+    decided = on_time + late + missed
     return Measure(
         expected=decided + pending,
         on_time=on_time,
         late=late,
         missed=missed,
         pending=pending,
-        excused=len(excused),
-        exempt=len(found[Outcome.EXEMPT]),
-        not_expected=len(found[Outcome.NOT_EXPECTED]),
+        excused=len(ids["excused"]),
+        exempt=len(ids["exempt"]),
+        not_expected=len(ids["not_expected"]),
         unsolicited=unsolicited,
         timeliness=Ratio(on_time, decided),
         completeness=Ratio(on_time + late, decided),
-        quality=Ratio(len(approved) + accepted, on_time + late),
+        quality=Ratio(accepted, on_time + late),
         ids=MeasureIds(
-            on_time=None if failures_only else tuple(found[Outcome.ON_TIME]),
-            late=tuple(found[Outcome.LATE]),
-            missed=tuple(found[Outcome.MISSED]),
-            pending=tuple(found[Outcome.PENDING]),
-            excused=tuple(excused),
-            accepted=None if failures_only else tuple(approved),
-            exempt=tuple(found[Outcome.EXEMPT]),
-            not_expected=tuple(found[Outcome.NOT_EXPECTED]),
+            on_time=tuple(ids["on_time"]) if "on_time" in ids else None,
+            late=tuple(ids["late"]),
+            missed=tuple(ids["missed"]),
+            pending=tuple(ids["pending"]),
+            excused=tuple(ids["excused"]),
+            accepted=tuple(ids["accepted"]) if "accepted" in ids else None,
+            exempt=tuple(ids["exempt"]),
+            not_expected=tuple(ids["not_expected"]),
         ),
     )

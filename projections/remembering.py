@@ -19,8 +19,9 @@ from ledger.model.obligations import Obligation
 from ledger.model.organisation import POSTS_IN
 from ledger.vocabulary import Moment, UnitRef
 from projections.background import Background
-from projections.briefs import Brief, Span, Tallied, between, tallied_of
+from projections.briefs import Brief, Tallied, tallied_of
 from projections.judging import judged_in_full
+from projections.tallies import Span, between
 
 REMEMBERED_MAX: Final = 6
 """Answers kept for one version of an obligation: before and after a background changed."""

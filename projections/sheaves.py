@@ -11,7 +11,7 @@ import threading
 from bisect import bisect_left
 from collections import OrderedDict
 from collections.abc import Iterable, Sequence
-from datetime import date, datetime
+from datetime import UTC, date, datetime, timedelta
 from functools import cached_property
 from typing import Any, Final, TypeAlias
 
@@ -19,11 +19,12 @@ import psycopg
 from psycopg import sql
 
 from ledger.vocabulary import DutyRef
-from projections.briefs import Brief, Briefing, Tally
+from projections.briefs import Brief, Briefing
 from projections.chronicles import Chronicle, Told, told_by
 from projections.obligations import OBLIGATION
 from projections.remembering import Memory
 from projections.saving import Names
+from projections.tallies import Tally
 from projections.time_travel import Reader, Version
 
 VERSIONS_MAX: Final = 600_000
@@ -66,9 +67,11 @@ class Shown:
         return frozenset((one.due, one.rules) for one in self.briefs)
 
     @cached_property
-    def periods(self) -> frozenset[tuple[date, str]]:
-        """The first day and the key of each period: one, unless the duty's cadence changed."""
-        return frozenset((one.period_start, one.period) for one in self.briefs)
+    def days(self) -> tuple[date, date]:
+        """From the first day of a period to the day after the last due, which covers each zone."""
+        first = min((one.period_start for one in self.briefs), default=date.max)
+        last = max((due for due, _ in self.dues), default=datetime.min.replace(tzinfo=UTC))
+        return first, (last + timedelta(days=1)).date()
 
     def keep(self, tally: Tally) -> None:
         """Keep a tally with the last few; other threads see the old ones or the new."""

@@ -12,17 +12,21 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Final
 
+import msgspec
+
 from ledger.errors import NotFound
 from ledger.events.organisation import DEFAULT_ZONE
+from ledger.model.calendar import Calendar
 from ledger.model.history import History
 from ledger.model.rules import ALGORITHM, Rules
 from ledger.timeliness import Outcome
 from ledger.vocabulary import Moment
 from projections.background import Background
-from projections.briefs import Brief, Tallied, Tally, between
+from projections.briefs import Brief, Tallied
 from projections.obligations import OBLIGATION
 from projections.sheaves import Sheaf, Shown
 from projections.standpoint import Standpoint
+from projections.tallies import Tally, between, by_period
 from projections.time_travel import Reader
 
 ROWS_AT_ONCE: Final = 5_000
@@ -45,7 +49,7 @@ def tally_all(
             work.sort(sheaves[n], shown[n])
         work.judge(reader)
         for n in wanted:
-            found[n] = tally = work.tally(shown[n])
+            found[n] = tally = work.tally(sheaves[n], shown[n])
             shown[n].keep(tally)
     return [one for one in found if one is not None]
 
@@ -73,14 +77,14 @@ class _Work:
         key = id(shown)
         rest = self._rest[key] = []
         turns = self._turns[key] = []
-        met: Sequence[Brief] = shown.met
-        weighed = [*shown.weighed]
-        if self._plain.disturbs(shown):
-            weighed += [one for one in met if self._plain.is_disturbed(one)]
-            met = [one for one in met if not self._plain.is_disturbed(one)]
-        self._met[key] = tuple(met)
+        doubt = self._plain.doubt(shown)
+        weighed = [*shown.weighed, *(one for one in shown.met if doubt.touches(one))]
+        met = shown.met
+        if len(weighed) > len(shown.weighed):
+            met = tuple(one for one in met if not doubt.touches(one))
+        self._met[key] = met
         for one in shown.unmet:
-            told = self._plain.judge(one, turns)
+            told = None if doubt.touches(one) else self._plain.judge(one, turns)
             if told is None:
                 weighed.append(one)
             else:
@@ -104,15 +108,34 @@ class _Work:
                 self._rest[key].append(known.answer)
                 self._turns[key].extend(known.turns)
 
-    def tally(self, shown: Shown) -> Tally:
+    def tally(self, sheaf: Sheaf, shown: Shown) -> Tally:
         """What was found of a sheaf."""
         key = id(shown)
         return Tally(
             edition=self._background.edition,
             span=between(self._turns[key], self._moment.instant),
-            met=self._met[key],
-            rest=tuple(self._rest[key]),
+            periods=by_period(sheaf.key[1], self._met[key], self._rest[key]),
         )
+
+
+class Doubt(msgspec.Struct, frozen=True, kw_only=True):
+    """What may disturb the briefs of one sheaf: changed units, turned days, dues after outages."""
+
+    units: frozenset[str]
+    changes: dict[str, int]
+    calendar: Calendar | None
+    out: frozenset[tuple[datetime, int]]
+
+    def touches(self, one: Brief) -> bool:
+        """Whether any of it may concern this obligation, so that the verdict must say."""
+        if one.unit in self.units and self.changes[one.unit] > one.position:
+            return True
+        if self.calendar is not None:
+            # A day more than the due's own in UTC covers every zone.
+            last = (one.due + timedelta(days=1)).date()
+            if self.calendar.shifted(one.position, one.period_start, last):
+                return True
+        return bool(self.out) and (one.due, one.rules) in self.out
 
 
 class Plain:
@@ -124,24 +147,15 @@ class Plain:
         self._rules: dict[int, Rules | None] = {}
         self._ends: dict[tuple[datetime, str, int], datetime] = {}
 
-    def disturbs(self, shown: Shown) -> bool:
-        """Whether any brief of a sheaf may be disturbed."""
-        if self._background.last_unit_change > shown.opened:
-            return True
-        if any(one.position > shown.opened for one in self._calendar.shifts):
-            return True
-        return any(self._may_be_out(due, rules) for due, rules in shown.dues)
-
-    def is_disturbed(self, one: Brief) -> bool:
-        """Whether something besides its own facts may say what is asked, or until when."""
-        if self._background.unit_changes.get(one.unit, 0) > one.position:
-            return True
-        calendar = self._calendar
-        # A day more than the due's own in UTC covers every zone.
-        last = (one.due + timedelta(days=1)).date()
-        if calendar.shifts and calendar.shifted(one.position, one.period_start, last):
-            return True
-        return self._may_be_out(one.due, one.rules)
+    def doubt(self, shown: Shown) -> "Doubt":
+        """What besides its own facts may say what is asked of a sheaf's obligations, or when."""
+        calendar, (first, last) = self._calendar, shown.days
+        return Doubt(
+            units=self._background.units_changed_after(shown.opened),
+            changes=self._background.unit_changes,
+            calendar=calendar if calendar.shifted(shown.opened, first, last) else None,
+            out=frozenset(one for one in shown.dues if self._may_be_out(*one)),
+        )
 
     def judge(self, one: Brief, turns: list[datetime]) -> Tallied | None:
         """What is plainly late, missing or still to come; None: it takes the verdict.
@@ -149,21 +163,21 @@ class Plain:
         `turns` is told the instants at which this changes.
         """
         rules = self._rules_of(one.rules)
-        if rules is None or one.post in self._background.bereft or self.is_disturbed(one):
+        if rules is None or one.post in self._background.bereft:
             return None
         unit = self._background.rows["unit"].get(one.unit)
         end = self._end(one.due, unit.zone if unit else DEFAULT_ZONE, rules)
         settled = one.due + timedelta(minutes=rules.settle_minutes)
         instant, received = self._moment.instant, one.received_at
         kind: str | None = None
-        if received is None and instant < settled:
+        turns.append(settled)
+        if instant < settled:
             outcome = Outcome.PENDING
-            turns.append(settled)
         elif received is not None and received < end:
             outcome, kind = Outcome.LATE, "late"
         else:
             outcome, kind = Outcome.MISSED, "unreported" if instant >= end else None
-            turns += (settled, end) if received is None else (end,)
+            turns.append(end)
         return Tallied(
             obligation=one.obligation,
             duty=one.duty,
