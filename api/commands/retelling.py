@@ -29,14 +29,16 @@ def tell_step(step: Step) -> None:
 
 def tell_comparison(found: Comparison) -> None:
     """The counts, then each row that differs with its fields and what caused it."""
+    _line(
+        f"From position {found.since.position:,}, {local(found.since.instant)}, to "
+        f"position {found.as_of.position:,}, {local(found.as_of.instant)}"
+    )
     print_table(
         ("table", "added", "changed", "removed", "judged otherwise"),
         (
             (one.table, one.added, one.changed, one.removed, one.judged_otherwise)
             for one in found.counts
         ),
-        title=f"From position {found.since.position:,}, {local(found.since.instant)}, to "
-        f"position {found.as_of.position:,}, {local(found.as_of.instant)}",
     )
     for one in found.rows:
         _line(f"[bold]{one.change} {escape(one.table)} {_key(one.key)}[/bold]{_verdict(one)}")
