@@ -273,12 +273,6 @@ class RebuildStopped(LedgerError):
     code = "rebuild-stopped"
 
 
-class RebuildDiffers(LedgerError):
-    """The rebuilt view says otherwise than the one that serves, so nothing was switched."""
-
-    code = "rebuild-differs"
-
-
 class MigrationNotAtomic(LedgerError):
     """A migration ends its own transaction; remove COMMIT and ROLLBACK from the file."""
 
