@@ -12,6 +12,6 @@ PERSON: Final = Table("person", Person, key=("person",), indexed=((),))
 
 ORGANISATION: Final = DossierProjection(
     "organisation",
-    version=1,
+    version=2,
     shapes={"unit": Shape(UNIT), "post": Shape(POST), "person": Shape(PERSON)},
 )

@@ -15,7 +15,7 @@ from ledger.events import organisation as o
 from ledger.events import outlets as u
 from ledger.events.fact import Fact
 from ledger.events.organisation import DEFAULT_ZONE
-from ledger.events.platform import ForceMajeureDeclared, OutageRatified
+from ledger.events.platform import ForceMajeureDeclared, OutageDeclared, OutageRatified
 from ledger.model.calendar import day_start, local_day
 from ledger.model.duties import Duty, Terms
 from ledger.model.history import History
@@ -105,6 +105,7 @@ class Listener:
             ForceMajeureDeclared: self._hear_own_days,
             o.UnitEstablished: self._hear_established,
             o.UnitReparented: self._hear_reparented,
+            o.UnitSuspended: self._hear_suspended,
             o.PostEstablished: self._hear_post,
             o.FactAnnulled: self._hear_annulled,
             d.RuleSetActivated: self._hear_rules,
@@ -223,6 +224,13 @@ class Listener:
         for unit in self._history.organisation.subtree(event.fact.unit, self._now):
             self._review(unit, event)
 
+    def _hear_suspended(self, event: Event) -> None:
+        """Who turns out to have been suspended at a due that has passed did not miss it."""
+        assert isinstance(event.fact, o.UnitSuspended), "only this suspends units"
+        for obligation in self.of_unit.get(event.fact.unit, ()):
+            if self._now >= self._settled(self._history.obligation(obligation)):
+                self._put(Check(obligation))
+
     def _hear_unit(self, event: Event) -> None:
         self._review(event.fact.unit, event)  # type: ignore[attr-defined]  # (all of _UNIT_TURNS)
 
@@ -234,8 +242,18 @@ class Listener:
                 self._below.clear()
                 self._review(UnitRef(key), event, self._earliest_of(UnitRef(key)))
             elif prefix == "calendar":
-                for year in {one.year for one in self._history.calendar.announcements}:
-                    self._put(Redate("calendar_revised", None, year=year))
+                self._hear_calendar_annulled(event)
+
+    def _hear_calendar_annulled(self, event: Event) -> None:
+        """Days may have been turned; and an outage that never was moved no due, noticed or not."""
+        assert isinstance(event.fact, o.FactAnnulled), "only annulments are heard here"
+        if event.fact.annulled_type in (OutageDeclared.TOPIC, OutageRatified.TOPIC):
+            for row in self._history.rows["obligation"].values():
+                if self._now >= self._settled(row):
+                    self._put(Check(row.obligation))
+            return
+        for year in {one.year for one in self._history.calendar.announcements}:
+            self._put(Redate("calendar_revised", None, year=year))
 
     def _hear_outage(self, event: Event) -> None:
         """Dues near the outage may have moved after they were noticed as missed (ruling 47)."""

@@ -135,8 +135,8 @@ class Planner:
             row = self.history.obligation(one)
             if local_day(row.due, unit.zone) >= work.since and work.duty in (None, row.duty):
                 duty = duties[row.duty]
-                period = _period_of(row, duty)
-                asked[row.duty, row.period] = duty, period
+                if (own := _period_of(row, duty)) is not None:
+                    asked[row.duty, row.period] = duty, own
         yield from asked.values()
 
     def _to_redate(self, work: Redate) -> list[Obligation]:
@@ -181,6 +181,9 @@ class Planner:
                         yield found
 
 
-def _period_of(row: Obligation, duty: Duty) -> Period:
-    terms = next(one for one in duty.terms if one.revision == row.duty_revision)
+def _period_of(row: Obligation, duty: Duty) -> Period | None:
+    """The period of an obligation; None where the terms that opened it were entered by mistake."""
+    terms = next((one for one in duty.terms if one.revision == row.duty_revision), None)
+    if terms is None:
+        return None
     return Period(terms.cadence, row.period, row.period_start, row.period_end)

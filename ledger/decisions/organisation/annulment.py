@@ -13,7 +13,12 @@ from eventsourcing.dcb.domain import Selector
 from ledger.decisions.dated import Dated, line_above_unit
 from ledger.entry import Context, Draft, Event
 from ledger.errors import Conflict, NotAllowed
-from ledger.events.duties import ObligationMissed, ObligationMissWithdrawn
+from ledger.events.duties import (
+    FormPublished,
+    ObligationMissed,
+    ObligationMissWithdrawn,
+    RuleSetActivated,
+)
 from ledger.events.fact import Fact
 from ledger.events.organisation import (
     FactAnnulled,
@@ -49,6 +54,10 @@ ESTABLISHING: Final = {
 """The facts that let something exist, and the prefix of what."""
 
 NOTICES: Final = frozenset({ObligationMissed.TOPIC, ObligationMissWithdrawn.TOPIC})
+
+KEPT: Final = frozenset({RuleSetActivated.TOPIC, FormPublished.TOPIC})
+"""Obligations keep the rules and the form that they were opened with (docs/rules.md R12), and could
+not be judged without them: a mistaken one is replaced by the next, never taken away."""
 
 
 class AnnulFact(Dated, frozen=True, kw_only=True):
@@ -130,9 +139,12 @@ def annulment_of(event: Event, reason: Reason) -> AnnulFact:
 
 @cache
 def annullable() -> dict[str, type[Fact]]:
-    """The facts that some dossier is folded from, by name; the clock withdraws its own notices."""
+    """The facts that some dossier is folded from, by name, but those in `KEPT` and `NOTICES`.
+
+    The clock withdraws its own notices.
+    """
     folded = {fact.TOPIC: fact for kind in KINDS.values() for fact in kind.facts}
-    return {topic: fact for topic, fact in folded.items() if topic not in NOTICES}
+    return {topic: fact for topic, fact in folded.items() if topic not in NOTICES | KEPT}
 
 
 def _entities(tags: tuple[str, ...]) -> list[tuple[str, str]]:

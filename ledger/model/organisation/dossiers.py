@@ -121,7 +121,11 @@ class ForceMajeure(Interval, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class Unit(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
-    """A unit's dossier."""
+    """A unit's dossier.
+
+    `annulled_at` is the position of the last annulment that took anything out of it: what was
+    worked out from the dossier before must be asked again.
+    """
 
     unit: UnitId
     level: Level
@@ -135,6 +139,7 @@ class Unit(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=Fal
     supporters: tuple[Supported, ...] = ()
     local_days: tuple[LocalDay, ...] = ()
     force_majeure: tuple[ForceMajeure, ...] = ()
+    annulled_at: int = 0
 
 
 class PostLifeChange(Item, frozen=True, kw_only=True, omit_defaults=True):

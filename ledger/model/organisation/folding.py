@@ -33,7 +33,8 @@ def fold_unit(row: d.Unit | None, event: Event, key: str) -> d.Unit | None:
     if row is None:
         return None
     if isinstance(fact, o.FactAnnulled):
-        return without(row, fact.annulled)
+        left = without(row, fact.annulled)
+        return row if left is row else replace(left, annulled_at=event.position)
     if isinstance(fact, o.UnitMerged) and key == fact.into:
         change = d.Absorbed(**_at(event), unit=fact.unit, duties=fact.duties)
         return replace(row, absorbed=(*row.absorbed, change))
