@@ -1,7 +1,8 @@
 """Files beside reports: sent under their hash, fetched by whoever sees a fact that names them.
 
 `PUT /uploads/{sha256}` is the whole of an upload: the log hears of the file before its content
-is read, so a slow line costs nobody a deadline (ruling 42), and sending it again is harmless.
+is read, so a slow line costs nobody a deadline (ruling 42), and sending it again is harmless. Where
+the line broke, `GET` says how much is here, and `PATCH` sends the rest.
 Reports then name the file by the same hash. A file is only ever served as a download.
 Read next: `ledger/uploads.py`.
 """
@@ -14,7 +15,7 @@ from typing import Any, Final
 from urllib.parse import quote
 
 import msgspec
-from litestar import Request, Response, Router, get, put
+from litestar import Request, Response, Router, get, patch, put
 from litestar.di import NamedDependency
 from litestar.exceptions import InternalServerException
 from litestar.openapi.spec import (
@@ -31,8 +32,8 @@ from litestar.response import Stream
 from api.auth import Permission
 from api.problems import BadBody, UnsupportedMediaType
 from api.visits import Visit
-from ledger.attachments import Incoming
-from ledger.errors import NotFound
+from ledger.attached_content import Incoming
+from ledger.errors import Invalid, NotFound
 from ledger.media_types import MEDIA_TYPES
 from ledger.model.attachments import Attachment, uploader_of
 from ledger.uploads import Announced, Known, Naming
@@ -50,6 +51,8 @@ SERVED_WITH: Final = {
     "x-content-type-options": "nosniff",
     "content-security-policy": "default-src 'none'; frame-ancestors 'none'; sandbox",
 }
+UPLOAD_OFFSET: Final = "upload-offset"
+OFFSET: Final = re.compile(r"0|[1-9][0-9]{0,14}")
 _UNSAFE: Final = re.compile(r"[\x00-\x1f\x7f/\\:*?\"<>|]")
 
 
@@ -63,6 +66,18 @@ class AttachmentAnswer(msgspec.Struct, frozen=True):
     received_at: str
     event_id: str
     position: int
+
+
+class ArrivedAnswer(msgspec.Struct, frozen=True):
+    """How many bytes of a file are here, and whether that is all of it."""
+
+    sha256: str
+    offset: int
+    is_complete: bool
+
+
+class BrokenOff(BadBody):
+    """The upload broke off; ask how much has arrived, and send the rest."""
 
 
 @dataclass
@@ -107,15 +122,75 @@ async def send(
     row, incoming = await asyncio.to_thread(visit.opened.uploads.begin, announced, visit.context())
     if incoming is None:
         return _kept(visit, announced, row, replayed=True)
+    return await _received(visit, request, announced, row, incoming)
+
+
+@get(
+    "/uploads/{sha256:str}",
+    permission=Permission.SEND_ATTACHMENTS,
+    summary="How much of a file has arrived",
+    sync_to_thread=True,
+)
+def show_arrived(visit: NamedDependency[Visit], sha256: FromPath[str]) -> Response[ArrivedAnswer]:
+    """After an upload that broke off: from where on to send the rest (HEAD says the same)."""
+    offset, is_complete = visit.opened.uploads.arrived(sha256, visit.caller.actor())
+    headers = {
+        UPLOAD_OFFSET: str(offset),
+        "upload-complete": "?1" if is_complete else "?0",
+        "cache-control": "no-store",
+    }
+    return Response(ArrivedAnswer(sha256, offset, is_complete), headers=headers)
+
+
+@patch(
+    "/uploads/{sha256:str}",
+    permission=Permission.SEND_ATTACHMENTS,
+    summary="Send the rest of a file",
+    status_code=201,
+    json=False,
+    request_max_body_size=None,
+    operation_class=_Sending,
+)
+async def send_rest(
+    visit: NamedDependency[Visit],
+    request: Request[Any, Any, Any],
+    sha256: FromPath[str],
+) -> Response[AttachmentAnswer]:
+    """The body is what follows the first `Upload-Offset` bytes, which arrived before."""
+    told = request.headers.get(UPLOAD_OFFSET, "")
+    if not OFFSET.fullmatch(told):
+        raise Invalid.field(UPLOAD_OFFSET, "say after how many bytes the body goes on")
+    announced = _announced(request, sha256)
+    if announced.size_bytes is not None:
+        size = announced.size_bytes + int(told)
+        announced = msgspec.structs.replace(announced, size_bytes=size)
+    go_on = visit.opened.uploads.go_on
+    row, incoming = await asyncio.to_thread(go_on, announced, int(told), visit.context())
+    return await _received(visit, request, announced, row, incoming)
+
+
+async def _received(
+    visit: Visit,
+    request: Request[Any, Any, Any],
+    announced: Announced,
+    row: Attachment,
+    incoming: Incoming,
+) -> Response[AttachmentAnswer]:
+    """Write the body; what came of one that breaks off stays for a day."""
+    uploads = visit.opened.uploads
     try:
-        async with request.app.state.uploading, asyncio.timeout(UPLOAD_SECONDS_MAX):
-            await _take_in(visit, request, incoming, row)
-        finish = visit.opened.uploads.finish
-        row = await asyncio.to_thread(finish, incoming, announced, row, visit.context_now())
-    except TimeoutError:
-        raise BadBody("the upload took too long; send the file again on a faster line") from None
-    finally:
+        try:
+            async with request.app.state.uploading, asyncio.timeout(UPLOAD_SECONDS_MAX):
+                await _take_in(visit, request, incoming, row)
+        except TimeoutError:
+            raise BrokenOff("the upload took too long; send the rest on a faster line") from None
+        row = await asyncio.to_thread(uploads.finish, incoming, announced, row, visit.context_now())
+    except BrokenOff:
+        await asyncio.to_thread(uploads.suspend, incoming, row)
+        raise
+    except BaseException:
         await asyncio.to_thread(incoming.abandon)
+        raise
     return _kept(visit, announced, row, replayed=False)
 
 
@@ -128,13 +203,18 @@ async def _take_in(
         async for part in request.stream():
             gathered += part
             if len(gathered) >= WRITTEN_AT_ONCE_BYTES:
-                await asyncio.to_thread(visit.opened.uploads.take, incoming, bytes(gathered), row)
-                gathered.clear()
+                await _take(visit, incoming, gathered, row)
     except InternalServerException:
         # So the framework says that the caller went away, which is no failing of ours.
-        raise BadBody("the connection ended before the file did; send it again") from None
+        await _take(visit, incoming, gathered, row)
+        raise BrokenOff("the connection ended before the file did; send the rest") from None
+    await _take(visit, incoming, gathered, row)
+
+
+async def _take(visit: Visit, incoming: Incoming, gathered: bytearray, row: Attachment) -> None:
     if gathered:
         await asyncio.to_thread(visit.opened.uploads.take, incoming, bytes(gathered), row)
+        gathered.clear()
 
 
 def _announced(request: Request[Any, Any, Any], sha256: str) -> Announced:
@@ -198,6 +278,33 @@ def fetch(visit: NamedDependency[Visit], attachment: FromPath[str]) -> Stream:
     return Stream(_again(first, chunks), media_type=known.row.media_type, headers=headers)
 
 
+class CommitmentAnswer(msgspec.Struct, frozen=True):
+    """What opens the commitment: `attachment` is HMAC-SHA256(nonce, SHA-256 of the content)."""
+
+    attachment: str
+    sha256: str
+    nonce: str
+
+
+@get(
+    "/attachments/{attachment:str}/commitment",
+    permission=Permission.SEE_ATTACHMENTS,
+    summary="What opens an entry's commitment to a file",
+    judged=False,
+    sync_to_thread=True,
+)
+def open_commitment(
+    visit: NamedDependency[Visit], attachment: FromPath[str]
+) -> Response[CommitmentAnswer]:
+    """For whoever may fetch the file: its hash and the nonce, to compute the entry's name."""
+    known = visit.opened.uploads.known(attachment)
+    _visible(visit, known)
+    visit.opened.uploads.require_here(known.row)
+    found = visit.opened.attachments.opening(AttachmentId(attachment), known.row.owner)
+    answer = CommitmentAnswer(attachment, found.sha256, found.nonce)
+    return Response(answer, headers={"cache-control": "no-store"})
+
+
 def _again(first: bytes, chunks: Iterator[bytes]) -> Iterator[bytes]:
     yield first
     yield from chunks
@@ -225,4 +332,8 @@ def _disposition(visit: Visit, attachment: str, visible: tuple[Naming, ...]) -> 
     return f"attachment; filename*=UTF-8''{quote(name, safe='')}"
 
 
-router: Final = Router("/", route_handlers=[send, fetch], tags=["attachments"])
+router: Final = Router(
+    "/",
+    route_handlers=[send, show_arrived, send_rest, fetch, open_commitment],
+    tags=["attachments"],
+)

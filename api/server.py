@@ -20,6 +20,7 @@ import uvicorn
 from api.app import create_app
 from api.ledgers import Ledgers, OpenLedger
 from api.observability import configure_logging
+from ledger.attachments import attachments_folder
 from ledger.clock import Clock
 from ledger.database import open_database
 from ledger.entry import Context
@@ -77,7 +78,7 @@ def running(settings: Settings) -> Iterator[Ledgers]:
         ledgers = Ledgers(database, settings)
         opened = ledgers.open(settings.name)
         try:
-            with _threads(opened, settings):
+            with _threads(ledgers, opened):
                 yield ledgers
         finally:
             ledgers.close()
@@ -86,12 +87,13 @@ def running(settings: Settings) -> Iterator[Ledgers]:
 
 
 @contextmanager
-def _threads(opened: OpenLedger, settings: Settings) -> Iterator[None]:
+def _threads(ledgers: Ledgers, opened: OpenLedger) -> Iterator[None]:
     runner = Runner(opened.database, opened.info.ledger_id, opened.recorder, VIEWS)
     stopping = threading.Event()
-    keys = ensured_keys(opened.database, opened.info, settings)
+    keys = ensured_keys(opened.database, opened.info, ledgers.settings)
     sealer = SealerProcess.of(opened.database, opened.info.ledger_id, keys, opened.log_folder)
     threads = [
+        threading.Thread(target=_sweep, args=(ledgers, stopping), name="sweeper", daemon=True),
         threading.Thread(target=runner.run, name="projector", daemon=True),
         threading.Thread(target=sealer.run, args=(stopping,), name="sealer", daemon=True),
     ]
@@ -99,8 +101,6 @@ def _threads(opened: OpenLedger, settings: Settings) -> Iterator[None]:
         # A simulated ledger's time is told by whoever simulates it.
         target = lambda: _keep_time(opened, stopping)  # noqa: E731  (a thread's one line)
         threads.append(threading.Thread(target=target, name="clock", daemon=True))
-        sweep = lambda: _sweep(opened, stopping)  # noqa: E731  (the same)
-        threads.append(threading.Thread(target=sweep, name="sweeper", daemon=True))
     for thread in threads:
         thread.start()
     try:
@@ -122,16 +122,28 @@ def _keep_time(opened: OpenLedger, stopping: threading.Event) -> None:
             stopping.wait(REST_SECONDS)
 
 
-def _sweep(opened: OpenLedger, stopping: threading.Event) -> None:
-    """Let go, every hour, of files that nobody named in time."""
-    sweeper = Actor(via=Via.CLOCK, system="sweeper")
+def _sweep(ledgers: Ledgers, stopping: threading.Event) -> None:
+    """Let go, every hour, of files that nobody named in time, and of files of who was erased."""
     while not stopping.is_set():
-        now = opened.clock.now()
-        try:
-            opened.uploads.sweep(Context(actor=sweeper, received_at=now, new_id=new_fact_id))
-        except (LedgerError, psycopg.Error, OSError) as error:
-            logger.warning("sweeper rests", ledger=opened.info.name, error=str(error))
+        for name in ledgers_with_files(ledgers.settings):
+            try:
+                sweep(ledgers.open(name))
+            except (LedgerError, psycopg.Error, OSError) as error:
+                logger.warning("sweeper rests", ledger=name, error=str(error))
         stopping.wait(SWEEP_SECONDS)
+
+
+def sweep(opened: OpenLedger) -> int:
+    """Look through the files of one ledger; how many were let go of."""
+    actor = Actor(via=Via.CLOCK, system="sweeper")
+    context = Context(actor=actor, received_at=opened.clock.now(), new_id=new_fact_id)
+    return opened.uploads.sweep(context, opened.sealed.erased(now=True))
+
+
+def ledgers_with_files(settings: Settings) -> list[str]:
+    """The names of the ledgers that files were ever sent to."""
+    folder = attachments_folder(settings)
+    return sorted(one.name for one in folder.iterdir() if one.is_dir()) if folder.is_dir() else []
 
 
 def _config(settings: Settings, ledgers: Ledgers) -> uvicorn.Config:

@@ -5,7 +5,8 @@ owner's key and the content, so the same person sending the same file gets the s
 the key is destroyed nobody can try whether a guessed file is the one. The content is encrypted in
 chunks under a key of its own, derived from the owner's: destroying that erases every file of the
 person, in every backup (docs/attachments.md). A file is written whole, flushed, then renamed.
-Read next: `ledger/uploads.py`, which says when, and what the log is told.
+Read next: `ledger/attached_content.py` (what a file on disk is made of), `ledger/uploads.py` (when,
+and what the log is told).
 """
 
 import hashlib
@@ -16,26 +17,32 @@ from collections.abc import Callable, Iterator
 from contextlib import suppress
 from enum import Enum
 from pathlib import Path
-from typing import IO, Final
+from typing import Final
 
-from cryptography.exceptions import InvalidTag
+import msgspec
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
-from ledger.errors import Invalid, LedgerError, NotFound, Refused
-from ledger.media_types import HEAD_BYTES
+from ledger.attached_content import (
+    CHUNK_BYTES,
+    HEADER_BYTES,
+    MAGIC,
+    SALT_BYTES,
+    TAG_BYTES,
+    AttachmentAltered,
+    Incoming,
+    opened,
+)
+from ledger.errors import NotFound, Refused
 from ledger.personal_keys import KEY_BYTES, PersonalKeys
 from ledger.settings import Settings
 from ledger.vocabulary import AttachmentId
 
-CHUNK_BYTES: Final = 64 * 1024
-TAG_BYTES: Final = 16
-SALT_BYTES: Final = 32
-MAGIC: Final = b"ledger attachment 1\n"
-HEADER_BYTES: Final = len(MAGIC) + SALT_BYTES
 WAITING: Final = "new"
 """The folder of files that were stored and not yet found to be named."""
+
+SWEPT: Final = ".swept"
 
 _FOR_NAMES: Final = b"ledger attachment names 1"
 _FOR_CONTENT: Final = b"ledger attachment content 1"
@@ -59,12 +66,6 @@ class AttachmentMissing(NotFound):
     code = "attachment-missing"
 
 
-class AttachmentAltered(LedgerError):
-    """The file of this attachment was altered; restore it from a backup."""
-
-    code = "attachment-altered"
-
-
 class State(Enum):
     """What became of the file that an entry names."""
 
@@ -77,6 +78,13 @@ class State(Enum):
 def attachments_folder(settings: Settings) -> Path:
     """Where files are: LEDGER_ATTACHMENTS_DIR, or the folder `attachments` in LEDGER_HOME."""
     return Path(settings.attachments_dir or Path(settings.home) / "attachments")
+
+
+class Opening(msgspec.Struct, frozen=True):
+    """SHA-256 of a file's content, and the nonce under which entries commit to it; hexadecimal."""
+
+    sha256: str
+    nonce: str
 
 
 class AttachmentStore:
@@ -99,21 +107,48 @@ class AttachmentStore:
         """What entries call the file of this content; `PersonErased` when the owner was erased."""
         return _name_of(self._made_for(owner), bytes.fromhex(sha256))
 
-    def begin(self, owner: str, attachment: AttachmentId) -> "Incoming":
+    def begin(self, owner: str, attachment: AttachmentId) -> Incoming:
         """A file that is being written; nothing of it counts before `keep`."""
         waiting = self.folder / WAITING
         for folder in (self.folder, waiting):
             folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         salt = secrets.token_bytes(SALT_BYTES)
         key = self._content_key(self._made_for(owner), attachment, salt)
-        path = waiting / f".part-{attachment}-{secrets.token_hex(8)}"
-        return Incoming(path, key, salt)
+        return Incoming(self._own_part(attachment), key, salt)
 
-    def keep(self, incoming: "Incoming", attachment: AttachmentId, sha256: str) -> int:
+    def arrived(self, attachment: AttachmentId) -> int:
+        """How many bytes are here of a file whose upload broke off."""
+        try:
+            sealed = self._broken_off(attachment).stat().st_size - HEADER_BYTES
+        except FileNotFoundError:
+            return 0
+        return max(0, sealed // (CHUNK_BYTES + TAG_BYTES) * CHUNK_BYTES)
+
+    def suspend(self, incoming: Incoming, attachment: AttachmentId) -> None:
+        """Keep what came of an upload that broke off, unless more of it is here already."""
+        if incoming.close_whole() > self.arrived(attachment):
+            incoming.path.replace(self._broken_off(attachment))
+        else:
+            incoming.abandon()
+
+    def take_up(self, owner: str, attachment: AttachmentId) -> Incoming | None:
+        """What broke off, to be gone on with by one caller; None when there is nothing of it."""
+        path = self._own_part(attachment)
+        try:
+            self._broken_off(attachment).rename(path)
+        except FileNotFoundError:
+            return None
+        with path.open("rb") as file:
+            salt = file.read(HEADER_BYTES)[len(MAGIC) :]
+            key = self._content_key(self._made_for(owner), attachment, salt)
+        return Incoming(path, key, salt, goes_on=True)
+
+    def keep(self, incoming: Incoming, attachment: AttachmentId, sha256: str) -> int:
         """Make a written file the attachment's, durably; its size. `Invalid` says what is wrong."""
         incoming.finish(sha256)
         target = self.folder / WAITING / attachment
         incoming.path.rename(target)
+        self._broken_off(attachment).unlink(missing_ok=True)
         _flush_folder(target.parent)
         return incoming.size
 
@@ -123,12 +158,12 @@ class AttachmentStore:
 
     def read(self, attachment: AttachmentId, owner: str) -> Iterator[bytes]:
         """The content, each chunk checked before it is given; `size_of` says how long it is."""
-        path = self._path(attachment)
-        if path is None:
-            raise AttachmentMissing
         key = self._key_of(owner)
         if key is None:
             raise AttachmentGone
+        path = self._path(attachment)
+        if path is None:
+            raise AttachmentMissing
         if not key:
             raise AttachmentMissing("the key of this attachment's owner is lost; restore the keys")
         with path.open("rb") as file:
@@ -136,7 +171,48 @@ class AttachmentStore:
             if len(header) != HEADER_BYTES or not header.startswith(MAGIC):
                 raise AttachmentAltered
             content_key = self._content_key(key, attachment, header[len(MAGIC) :])
-            yield from _opened(file, AESGCM(content_key))
+            yield from opened(file, AESGCM(content_key))
+
+    def opening(self, attachment: AttachmentId, owner: str) -> "Opening":
+        """What opens the commitment that entries hold; reads the file whole.
+
+        With the file it lets anybody compute the entry's name for it, without any key.
+        """
+        digest = hashlib.sha256()
+        for chunk in self.read(attachment, owner):
+            digest.update(chunk)
+        key = self._key_of(owner)
+        if not key or _name_of(key, digest.digest()) != attachment:
+            raise AttachmentAltered
+        return Opening(digest.hexdigest(), _nonce_of(key, digest.digest()).hex())
+
+    def is_erased(self, owner: str) -> bool:
+        """Whether the key of whoever sent a file was destroyed."""
+        return self._key_of(owner) is None
+
+    def settled(self) -> Iterator[AttachmentId]:
+        """The files that were found to be named."""
+        for folder in self.folder.iterdir() if self.folder.is_dir() else ():
+            if folder.is_dir() and folder.name != WAITING:
+                yield from (AttachmentId(one.name) for one in sorted(folder.iterdir()))
+
+    def remove_settled(self, attachment: AttachmentId) -> None:
+        """Remove what nobody can open any more."""
+        self._settled(attachment).unlink(missing_ok=True)
+
+    def swept_up_to(self) -> int:
+        """The last erasure (its position) whose files were removed; 0 before the first."""
+        try:
+            return int((self.folder / SWEPT).read_text(encoding="ascii"))
+        except (FileNotFoundError, ValueError):
+            return 0
+
+    def note_swept(self, position: int) -> None:
+        """Remember that no file is left of whoever was erased up to here."""
+        self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        draft = self.folder / f"{SWEPT}-{secrets.token_hex(8)}"
+        draft.write_text(str(position), encoding="ascii")
+        draft.replace(self.folder / SWEPT)
 
     def size_of(self, attachment: AttachmentId) -> int:
         """Bytes of the content, as the file's own length tells."""
@@ -155,7 +231,7 @@ class AttachmentStore:
         except AttachmentGone:
             return State.ERASED
         except AttachmentMissing:
-            return State.ERASED if self._key_of(owner) is None else State.MISSING
+            return State.MISSING
         except AttachmentAltered:
             return State.ALTERED
         key = self._key_of(owner)
@@ -220,6 +296,12 @@ class AttachmentStore:
         places = (waiting, self._settled(attachment), waiting)
         return next((one for one in places if one.is_file()), None)
 
+    def _broken_off(self, attachment: AttachmentId) -> Path:
+        return self.folder / WAITING / f".part-{attachment}"
+
+    def _own_part(self, attachment: AttachmentId) -> Path:
+        return self.folder / WAITING / f".part-{attachment}-{secrets.token_hex(8)}"
+
     def _settled(self, attachment: AttachmentId) -> Path:
         return self.folder / attachment[:2] / attachment
 
@@ -228,77 +310,12 @@ class AttachmentStore:
         return HKDF(SHA256(), KEY_BYTES, salt, _FOR_CONTENT + place).derive(key)
 
 
-class Incoming:
-    """One file being written: encrypted as it comes, counted, hashed."""
-
-    def __init__(self, path: Path, key: bytes, salt: bytes) -> None:
-        self.path = path
-        self.size = 0
-        self.head = b""
-        self._digest = hashlib.sha256()
-        self._cipher = AESGCM(key)
-        self._chunks = 0
-        self._pending = bytearray()
-        self._file = os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb")
-        self._file.write(MAGIC + salt)
-
-    def write(self, content: bytes) -> None:
-        """Take in what came next."""
-        self.size += len(content)
-        self._digest.update(content)
-        self.head += content[: HEAD_BYTES - len(self.head)]
-        self._pending += content
-        # The last chunk is known as such only at the end, so one byte at least stays behind.
-        while len(self._pending) > CHUNK_BYTES:
-            self._seal(bytes(self._pending[:CHUNK_BYTES]), is_last=False)
-            del self._pending[:CHUNK_BYTES]
-
-    def finish(self, sha256: str) -> None:
-        """Write the last chunk and flush; `Invalid` when this is not the content of that hash."""
-        if not self.size:
-            raise Invalid.field("body", "is empty; send the file's content")
-        found = self._digest.hexdigest()
-        if found != sha256:
-            message = f"the content's SHA-256 is {found}, not the one in the address; send it again"
-            raise Invalid.field("body", message)
-        self._seal(bytes(self._pending), is_last=True)
-        self._file.flush()
-        os.fsync(self._file.fileno())
-        self._file.close()
-
-    def abandon(self) -> None:
-        """Leave nothing behind, unless it was kept."""
-        self._file.close()
-        self.path.unlink(missing_ok=True)
-
-    def _seal(self, chunk: bytes, *, is_last: bool) -> None:
-        self._file.write(self._cipher.encrypt(_nonce(self._chunks, is_last=is_last), chunk, MAGIC))
-        self._chunks += 1
-
-
-def _opened(file: IO[bytes], cipher: AESGCM) -> Iterator[bytes]:
-    """The chunks of a file, in their order and to the last, or `AttachmentAltered`."""
-    number = 0
-    sealed = file.read(CHUNK_BYTES + TAG_BYTES)
-    while sealed:
-        following = file.read(CHUNK_BYTES + TAG_BYTES)
-        try:
-            yield cipher.decrypt(_nonce(number, is_last=not following), sealed, MAGIC)
-        except InvalidTag:
-            raise AttachmentAltered from None
-        sealed, number = following, number + 1
-    if not number:
-        raise AttachmentAltered
-
-
-def _nonce(number: int, *, is_last: bool) -> bytes:
-    """Counter and end mark, under a key used once: no chunk can be exchanged or cut off."""
-    return number.to_bytes(11, "big") + (b"\1" if is_last else b"\0")
-
-
 def _name_of(key: bytes, digest: bytes) -> AttachmentId:
-    nonce = hmac.digest(HKDF(SHA256(), KEY_BYTES, None, _FOR_NAMES).derive(key), digest, "sha256")
-    return AttachmentId(hmac.digest(nonce, digest, "sha256").hex())
+    return AttachmentId(hmac.digest(_nonce_of(key, digest), digest, "sha256").hex())
+
+
+def _nonce_of(key: bytes, digest: bytes) -> bytes:
+    return hmac.digest(HKDF(SHA256(), KEY_BYTES, None, _FOR_NAMES).derive(key), digest, "sha256")
 
 
 def _flush_folder(folder: Path) -> None:

@@ -7,17 +7,17 @@ Read next: `ledger/decisions/attachments.py`.
 """
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from typing import Final
 
 import msgspec
 
+from ledger.attached_content import Incoming
 from ledger.attachments import (
     AttachmentGone,
     AttachmentStore,
     AttachmentTooLarge,
-    Incoming,
 )
 from ledger.decisions.attachments import (
     UNNAMED_KEPT,
@@ -84,6 +84,41 @@ class Uploads:
         self._log.execute(command, context)
         return self._existing(attachment), self._store.begin(owner, attachment)
 
+    def arrived(self, sha256: str, actor: Actor) -> tuple[int, bool]:
+        """How many bytes of a caller's file are here, and whether that is all of it."""
+        if not SHA256.fullmatch(sha256):
+            raise Invalid.field("sha256", "write the content's SHA-256 in 64 small hex digits")
+        attachment = self._store.identify(owner_of(actor), sha256)
+        row = self._row(attachment)
+        if row is not None and row.is_stored and self._store.holds(attachment):
+            return row.size_bytes or 0, True
+        return self._store.arrived(attachment), False
+
+    def go_on(
+        self, announced: Announced, offset: int, context: Context
+    ) -> tuple[Attachment, Incoming]:
+        """Go on with an upload that broke off after `offset` bytes; `Conflict` says how many."""
+        self._require_acceptable(announced)
+        owner = owner_of(context.actor)
+        attachment = self._store.identify(owner, announced.sha256)
+        incoming = self._store.take_up(owner, attachment) if offset else None
+        size = incoming.size if incoming is not None else 0
+        if incoming is None or size != offset:
+            if incoming is not None:
+                self._store.suspend(incoming, attachment)
+            raise Conflict(
+                f"{size:,} bytes of this file are here; go on from there, or send it all"
+            )
+        command = ReceiveAttachment(
+            attachment=attachment, owner=owner, media_type=announced.media_type
+        )
+        self._log.execute(command, context)
+        return self._existing(attachment), incoming
+
+    def suspend(self, incoming: Incoming, row: Attachment) -> None:
+        """The line broke: keep what came, to be gone on with within a day."""
+        self._store.suspend(incoming, AttachmentId(row.attachment))
+
     def take(self, incoming: Incoming, content: bytes, row: Attachment) -> None:
         """Write what came next, as long as it may still become the file."""
         if incoming.size + len(content) > self.bytes_max:
@@ -124,7 +159,7 @@ class Uploads:
 
     def require_here(self, row: Attachment) -> None:
         """Refuse what was let go of, or never arrived."""
-        if row.is_erased:
+        if row.is_erased or self._store.is_erased(row.owner):
             raise AttachmentGone
         if not row.is_stored:
             raise NotFound("this attachment has not arrived whole; its uploader sends it again")
@@ -137,10 +172,28 @@ class Uploads:
             for one in evidence
         )
 
-    def sweep(self, context: Context) -> int:
-        """Settle what is named, let go of what waited in vain; how many files that were."""
+    def sweep(self, context: Context, erased: Mapping[str, int]) -> int:
+        """Settle what is named, let go of what waited in vain; how many files that were.
+
+        `erased` has who the log says was erased, and where: nothing of them stays on disk.
+        """
         self._store.remove_parts((datetime.now(UTC) - UNNAMED_KEPT).timestamp())
-        return sum(self._sweep_one(attachment, context) for attachment in self._store.waiting())
+        swept = sum(self._sweep_one(attachment, context) for attachment in self._store.waiting())
+        return swept + self._sweep_erased(erased)
+
+    def _sweep_erased(self, erased: Mapping[str, int]) -> int:
+        """Remove the files of who was erased since files were last looked through."""
+        newest = max(erased.values(), default=0)
+        if newest <= self._store.swept_up_to():
+            return 0
+        gone = 0
+        for attachment in self._store.settled():
+            row = self._row(attachment)
+            if row is not None and row.owner in erased and self._store.is_erased(row.owner):
+                self._store.remove_settled(attachment)
+                gone += 1
+        self._store.note_swept(newest)
+        return gone
 
     def _sweep_one(self, attachment: AttachmentId, context: Context) -> bool:
         row = self._row(attachment)

@@ -192,8 +192,33 @@ def _event(page: Page, template: str, event: str, as_of: str | None) -> Response
         leaf_hash=stored.leaf_hash.hex(),
         entry=msgspec.json.format(stored.entry, indent=2).decode(),
         erased=page.visitor.opened.sealed.erased_in(stored.entry),
+        files=_files(page, content),
         twin=page.twin(f"/events/{stored.position}", as_of=view.as_of),
     )
+
+
+class File(msgspec.Struct, frozen=True):
+    """A file that a fact names: where it is fetched, None when it is here no more."""
+
+    name: str
+    media_type: str
+    address: str | None
+
+
+def _files(page: Page, entry: dict[str, Any]) -> list[File]:
+    """The files that an entry names, for whoever may fetch them: who sees the fact sees these."""
+    visit = page.visitor
+    if not visit.caller.may(Permission.SEE_ATTACHMENTS):
+        return []
+    files = []
+    for one in entry.get("evidence", ()):
+        address: str | None = f"/api/v1/{page.ledger}/attachments/{one['sha256']}"
+        try:
+            visit.opened.uploads.require_here(visit.opened.uploads.known(one["sha256"]).row)
+        except NotFound:
+            address = None
+        files.append(File(one["sha256"][:8], one["media_type"], address))
+    return files
 
 
 @get(

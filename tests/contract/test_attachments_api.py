@@ -2,23 +2,28 @@
 
 import asyncio
 import hashlib
+import hmac
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 from urllib.parse import unquote
 
 import pytest
 
 from api.auth import MAY, Permission
 from api.ledgers import LedgerClock
-from ledger.attachments import WAITING
+from api.server import ledgers_with_files, sweep
+from ledger.attached_content import CHUNK_BYTES
+from ledger.attachments import WAITING, State
 from ledger.codec import decode
 from ledger.decisions.access import ROLES
 from ledger.decisions.attachments import UNNAMED_KEPT
 from ledger.entry import Context
+from ledger.erasure import Erasure
 from ledger.identifiers import new_fact_id
 from ledger.sealed import Mark
+from ledger.settings import Settings
 from ledger.vocabulary import Actor, Via
 from tests.timekeeping import wall
 from tests.visiting import LEDGER, Doors, doors, fresh_database, project
@@ -366,14 +371,14 @@ def test_sweeping(small: Doors) -> None:
     now = opened.clock.now()
     operator = Actor(via=Via.OPERATOR, system="tests")
 
-    def sweep(later: timedelta) -> int:
+    def sweep_at(later: timedelta) -> int:
         context = Context(actor=operator, received_at=now + later, new_id=new_fact_id)
-        return opened.uploads.sweep(context)
+        return opened.uploads.sweep(context, opened.sealed.erased(now=True))
 
     early, late, again = (
-        sweep(UNNAMED_KEPT / 2),
-        sweep(UNNAMED_KEPT + timedelta(minutes=1)),
-        sweep(UNNAMED_KEPT + timedelta(minutes=2)),
+        sweep_at(UNNAMED_KEPT / 2),
+        sweep_at(UNNAMED_KEPT + timedelta(minutes=1)),
+        sweep_at(UNNAMED_KEPT + timedelta(minutes=2)),
     )
 
     assert (early, late, again) == (0, 1, 0)
@@ -387,23 +392,194 @@ def test_sweeping(small: Doors) -> None:
     assert fetch(small, lost, "obligor", person="O1-boss").content == draft
 
 
+def test_files_of_who_was_erased_are_swept(small: Doors) -> None:
+    """Once the fact stands, what nobody can open goes too; other people's files stay."""
+    opened, content = small.opened, pdf("of O1's head")
+    attachment = send(small, content).json()["attachment"]
+    report(small, content)
+    project(opened)
+    assert sweep(opened) == 0
+    kept = opened.attachments.folder / attachment[:2] / attachment
+    assert kept.exists()
+    opened.sealed._keys.destroy("O1-boss")
+    assert sweep(opened) == 0, "the log does not tell of it yet"
+    assert kept.exists()
+    operator = Actor(via=Via.OPERATOR, system="tests")
+    context = Context(actor=operator, received_at=opened.clock.now(), new_id=new_fact_id)
+    Erasure(opened.log, opened.sealed._keys, opened.sealed).erase("O1-boss", "requested", context)
+
+    assert sweep(opened) == 1
+    assert not kept.exists()
+    assert sweep(opened) == 0, "nothing is looked through twice"
+    assert fetch(small, attachment).json()["type"] == "/problems/attachment-erased"
+    assert opened.attachments.state(attachment, "O1-boss") is State.ERASED
+
+
+def test_every_ledger_with_files_is_swept(small: Doors, tmp_path: Path) -> None:
+    """Not only the one that `/` leads to, and simulated ones like any other."""
+    settings = Settings(home=str(tmp_path))
+    assert small.opened.info.simulated
+    assert ledgers_with_files(settings) == []
+    send(small, pdf("somebody's"))
+    (tmp_path / "attachments" / "another").mkdir()
+
+    assert ledgers_with_files(settings) == ["another", small.opened.info.name]
+
+
+def test_the_page_of_a_fact_leads_to_its_files(small: Doors) -> None:
+    """A link for each file that the reader may fetch; one that is gone is said to be gone."""
+    content = pdf("seen from the page")
+    attachment = send(small, content).json()["attachment"]
+    position = report(small, content).json()["position"]
+    project(small.opened)
+    key = small.key("auditor")
+
+    def page(language: str) -> str:
+        headers = {**key, "accept-language": language}
+        return str(small.client.get(f"/{LEDGER}/events/{position}", headers=headers).text)
+
+    address = f"/api/v1/{LEDGER}/attachments/{attachment}"
+    assert f'<a href="{address}" download>下载附件 {attachment[:8]}' in page("zh-CN")
+    assert f'<a href="{address}" download>Download attachment {attachment[:8]}' in page("en")
+    assert small.client.get(address, headers=key).content == content
+    small.opened.sealed._keys.destroy("O1-boss")
+    assert address not in page("en")
+    assert f"Attachment {attachment[:8]} ({PDF_TYPE}) is not here any more." in page("en")
+
+
+# --- a line that breaks ----------------------------------------------------------------------
+
+
+def rest(doors: Doors, content: bytes, offset: int, name: str | None = None) -> Any:
+    """Send what follows so many bytes."""
+    key = doors.key("obligor", None, "O1-boss")
+    headers = {**key, "content-type": PDF_TYPE, "upload-offset": str(offset)}
+    path = f"/api/v1/{LEDGER}/uploads/{name or sha256(content)}"
+    return doors.client.patch(path, content=content[offset:], headers=headers)
+
+
+def arrived(doors: Doors, content: bytes) -> Any:
+    """How much is here, as the door says."""
+    path = f"/uploads/{sha256(content)}"
+    return doors.get(path, "obligor", person="O1-boss")
+
+
+LARGE: Final = pdf("x" * (3 * CHUNK_BYTES))
+
+
+@pytest.fixture
+def roomy(server_url: str, template: str, tmp_path: Path) -> Iterator[Doors]:
+    """The network of a test's own, where a file may have 1 MiB."""
+    with (
+        fresh_database(server_url, template) as database,
+        doors(database, tmp_path, attachment_bytes_max=1_048_576) as opened,
+    ):
+        yield opened
+
+
+def test_an_upload_goes_on_where_it_broke(roomy: Doors) -> None:
+    """What is on disk is told, the rest completes it, and the file is the one."""
+    assert arrived(roomy, LARGE).json() == {
+        "sha256": sha256(LARGE),
+        "offset": 0,
+        "is_complete": False,
+    }
+    upload_slowly(roomy, LARGE, lambda: None, ends=False, cut=2 * CHUNK_BYTES + 100)
+    told = arrived(roomy, LARGE)
+    offset = told.json()["offset"]
+    assert (offset, told.headers["upload-offset"]) == (2 * CHUNK_BYTES, str(offset))
+    assert told.headers["upload-complete"] == "?0"
+
+    answer = rest(roomy, LARGE, offset)
+
+    assert answer.status_code == 201, answer.text
+    attachment = answer.json()["attachment"]
+    assert fetch(roomy, attachment, "obligor", person="O1-boss").content == LARGE
+    assert arrived(roomy, LARGE).json()["is_complete"]
+    assert arrived(roomy, LARGE).headers["upload-offset"] == str(len(LARGE))
+    waiting = roomy.opened.attachments.folder / WAITING
+    assert [one.name for one in waiting.iterdir()] == [attachment], "nothing is left over"
+
+
+def test_the_rest_must_follow_on_what_is_here(roomy: Doors) -> None:
+    """Another offset is refused and told the right one; what is here stays."""
+    upload_slowly(roomy, LARGE, lambda: None, ends=False, cut=2 * CHUNK_BYTES + 100)
+    for offset in (0, CHUNK_BYTES, 3 * CHUNK_BYTES):
+        answer = rest(roomy, LARGE, offset)
+        assert answer.status_code == 409, offset
+    assert arrived(roomy, LARGE).json()["offset"] == 2 * CHUNK_BYTES
+    headers = {**roomy.key("obligor", None, "O1-boss"), "content-type": PDF_TYPE}
+    path = f"/api/v1/{LEDGER}/uploads/{sha256(LARGE)}"
+    assert roomy.client.patch(path, content=b"x", headers=headers).status_code == 422
+
+
+def test_another_rest_does_not_make_the_file(roomy: Doors) -> None:
+    """The whole is hashed, whoever sent which part: then it begins anew."""
+    upload_slowly(roomy, LARGE, lambda: None, ends=False, cut=2 * CHUNK_BYTES + 100)
+    other = LARGE[:-2] + b"y\n"
+    answer = rest(roomy, other, 2 * CHUNK_BYTES, sha256(LARGE))
+
+    assert answer.status_code == 422
+    assert arrived(roomy, LARGE).json()["offset"] == 0
+    assert send(roomy, LARGE).status_code == 201
+
+
+def test_what_is_damaged_on_disk_is_not_gone_on_with(roomy: Doors) -> None:
+    """An upload goes on after the last chunk that is whole; the caller asks again from where."""
+    upload_slowly(roomy, LARGE, lambda: None, ends=False, cut=2 * CHUNK_BYTES + 100)
+    (part,) = (roomy.opened.attachments.folder / WAITING).iterdir()
+    stored = bytearray(part.read_bytes())
+    stored[-1] ^= 1
+    part.write_bytes(stored)
+
+    assert rest(roomy, LARGE, 2 * CHUNK_BYTES).status_code == 409
+    assert arrived(roomy, LARGE).json()["offset"] == CHUNK_BYTES
+    assert rest(roomy, LARGE, CHUNK_BYTES).status_code == 201
+
+
+# --- what an auditor computes --------------------------------------------------------------------
+
+
+def test_the_commitment_is_opened_to_who_may_fetch_the_file(small: Doors) -> None:
+    """With the nonce and the file anybody computes what the entry says, with no key of ours."""
+    content = pdf("to be computed by hand")
+    attachment = send(small, content).json()["attachment"]
+    report(small, content)
+    project(small.opened)
+    answer = small.get(f"/attachments/{attachment}/commitment", "auditor")
+    told = answer.json()
+    named = hmac.digest(bytes.fromhex(told["nonce"]), hashlib.sha256(content).digest(), "sha256")
+
+    assert answer.status_code == 200
+    assert answer.headers["cache-control"] == "no-store"
+    assert (told["attachment"], told["sha256"]) == (attachment, sha256(content))
+    assert named.hex() == attachment
+    stranger = small.get(f"/attachments/{attachment}/commitment", "manager", unit="S2")
+    assert stranger.status_code == fetch(small, attachment, "manager", unit="S2").status_code == 404
+    small.opened.sealed._keys.destroy("O1-boss")
+    gone = small.get(f"/attachments/{attachment}/commitment", "auditor")
+    assert gone.json()["type"] == "/problems/attachment-erased"
+
+
 # --- ruling 42, as it happens ------------------------------------------------------------------
 
 
-def upload_slowly(doors: Doors, content: bytes, between: Any, *, ends: bool = True) -> list[Any]:
+def upload_slowly(
+    doors: Doors, content: bytes, between: Any, *, ends: bool = True, cut: int = 10
+) -> list[Any]:
     """One request whose content comes in two parts, and what happens between them."""
     key = doors.key("obligor", None, "O1-boss")["authorization"]
     path = f"/api/v1/{LEDGER}/uploads/{sha256(content)}"
-    parts = iter((content[:10], content[10:]))
+    parts = iter((content[:cut], content[cut:]))
     answers: list[Any] = []
 
     async def receive() -> dict[str, Any]:
         part = next(parts, None)
-        if part == content[10:]:
+        if part == content[cut:]:
             await asyncio.to_thread(between)
             if not ends:
                 return {"type": "http.disconnect"}
-        return {"type": "http.request", "body": part or b"", "more_body": part == content[:10]}
+        return {"type": "http.request", "body": part or b"", "more_body": part == content[:cut]}
 
     async def answer(message: Any) -> None:
         answers.append(message)

@@ -193,7 +193,7 @@ def test_naming_and_sweeping_exclude_each_other(desk: Desk) -> None:
         later = desk.context(UNNAMED_KEPT + timedelta(minutes=1))
         with ThreadPoolExecutor(2) as threads:
             naming = threads.submit(_or_refused, lambda content=content: desk.name(content))
-            sweeping = threads.submit(desk.uploads.sweep, later)
+            sweeping = threads.submit(desk.uploads.sweep, later, {})
         named, swept = naming.result(), sweeping.result()
 
         assert bool(named) != bool(swept)
@@ -214,7 +214,7 @@ def test_sweeping_settles_what_is_named(desk: Desk) -> None:
     stranger = desk.store.folder / WAITING / ("f" * 64)
     stranger.write_bytes(b"from a newer database")
 
-    swept = desk.uploads.sweep(desk.context(UNNAMED_KEPT * 2))
+    swept = desk.uploads.sweep(desk.context(UNNAMED_KEPT * 2), {})
 
     assert swept == 0
     assert desk.store.waiting() == ["f" * 64]
@@ -232,7 +232,7 @@ def test_what_an_interrupted_upload_left_is_removed(desk: Desk) -> None:
     day = UNNAMED_KEPT.total_seconds()
     os.utime(old, (time.time() - day - 1, time.time() - day - 1))
 
-    desk.uploads.sweep(desk.context())
+    desk.uploads.sweep(desk.context(), {})
 
     assert (old.exists(), new.exists()) == (False, True)
 
