@@ -27,6 +27,7 @@ BENCHMARKS: Final = {
     "as-of": "api.bench.as_of",
     "rebuild": "api.bench.rebuilding",
     "scale": "api.bench.scale",
+    "questions": "api.bench.questions",
 }
 """The benchmarks by the name that `ledger bench` knows them by."""
 
