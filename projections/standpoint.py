@@ -23,7 +23,6 @@ from ledger.model.obligations import Obligation
 from ledger.recorder import LedgerInfo, PostgresRecorder
 from ledger.vocabulary import DutyRef, Moment
 from projections.background import Background, Backgrounds
-from projections.positions import standings
 from projections.sheaves import Sheaf, Sheaves
 from projections.time_travel import Reader
 
@@ -163,13 +162,12 @@ class Questions:
         settled: bool,
     ) -> Standpoint:
         reader = Reader(connection, self.ledger_id, position)
-        serving = [one for one in standings(connection, self.ledger_id) if one.serving]
         as_of = AsOf(
             ledger=self.ledger,
             position=reader.position,
             instant=instant,
             settled=settled,
-            views={one.name: one.version for one in serving},
+            views={one.name: one.version for one in reader.serving},
         )
         return Standpoint(as_of, connection, reader, self)
 
@@ -204,10 +202,13 @@ class Questions:
             self._require_come(asked.instant)
             self._require_recorded(asked.position)
             return asked.position, asked.instant, True
-        self._require_recorded(asked)
         if asked == 0:
             return 0, datetime.min.replace(tzinfo=UTC), True
-        return asked, self.event_at(asked).recorded_at, True
+        # The page says where the ledger ends as well: one way to the database and back.
+        page = self.recorder.read(after=asked - 1, until=asked, limit=1)
+        if not page.events:
+            raise _not_come_yet(asked, page.head.position)
+        return asked, decode(page.events[0].entry).recorded_at, True
 
     def _require_come(self, instant: datetime) -> None:
         if instant > self.now():
@@ -215,4 +216,8 @@ class Questions:
 
     def _require_recorded(self, position: int) -> None:
         if position > (head := self.recorder.head().position):
-            raise Invalid.field("as_of", f"the ledger ends at position {head}, before {position}")
+            raise _not_come_yet(position, head)
+
+
+def _not_come_yet(position: int, head: int) -> Invalid:
+    return Invalid.field("as_of", f"the ledger ends at position {head}, before {position}")

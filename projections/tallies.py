@@ -7,7 +7,7 @@ A tally is kept with the span of instants and the edition of the background for 
 from collections.abc import Collection, Iterator, Sequence
 from datetime import date, datetime
 from functools import cached_property
-from itertools import chain, compress
+from itertools import compress
 from typing import TypeAlias
 
 import msgspec
@@ -79,6 +79,11 @@ class Counted(msgspec.Struct, frozen=True, kw_only=True, dict=True):
         accepted = len(self.accepted_units)
         return measure(self.rest, met=len(self.met), accepted=accepted, failures_only=True)
 
+    def outcomes(self) -> Iterator[Brief | Tallied]:
+        """Each of them."""
+        yield from self.met
+        yield from self.rest
+
     def of_units(self, units: frozenset[str]) -> Iterator[Brief | Tallied]:
         """The outcomes of some units."""
         yield from compress(self.met, map(units.__contains__, self.met_units))
@@ -95,8 +100,8 @@ class Tally(msgspec.Struct, frozen=True, kw_only=True):
 
 def by_period(duty: str, met: Sequence[Brief], rest: Sequence[Tallied]) -> tuple[Counted, ...]:
     """Obligations of one duty and last day by period: one, unless the duty's cadence changed."""
-    both: Iterator[Brief | Tallied] = chain(met, rest)
-    places = {(one.period_end, one.period_start, one.period, duty) for one in both}
+    places = {(one.period_end, one.period_start, one.period, duty) for one in met}
+    places.update((one.period_end, one.period_start, one.period, duty) for one in rest)
     if len(places) == 1:
         return (Counted(place=places.pop(), met=met, rest=rest),)
     return tuple(
