@@ -13,7 +13,7 @@ import msgspec
 
 from ledger.errors import Invalid, NotFound
 from ledger.vocabulary import UnitRef
-from projections.comparing import named_in
+from projections.contrasting import named_in
 from projections.differing import key_text
 from projections.selecting import below
 from projections.standpoint import AsOf, Standpoint

@@ -6,7 +6,8 @@ from typing import Any, Final
 
 from api.commands.printing import console, escape, local, print_table
 from projections.citing import Citation
-from projections.comparing import Comparison, Judgement, RowDifference
+from projections.comparing import Comparison, RowDifference
+from projections.contrasting import Judgement
 from projections.differing import FieldChange, difference
 from projections.replaying import Step
 from projections.showing import Shown, Views
