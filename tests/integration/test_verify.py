@@ -197,6 +197,11 @@ ROWS: dict[str, tuple[str, int, str]] = {
         601,
         "column tags",
     ),
+    "another leaf hash": (
+        "UPDATE ledger.event SET leaf_hash = sha256('x') WHERE position = 7",
+        7,
+        "leaf_hash is not the hash of the entry",
+    ),
     "no tags": ("UPDATE ledger.event SET tags = '{}' WHERE position = 7", 7, "column tags"),
     "another time": (
         "UPDATE ledger.event SET recorded_at = recorded_at + interval '1 us' WHERE position = 7",
