@@ -45,14 +45,16 @@ class Impatient(psycopg.Connection[TupleRow]):
 
     def wait(self, gen: Waiting[Result], *given: Any, **named: Any) -> Result:  # noqa: ANN401
         """Whatever psycopg waits for on this connection comes through here."""
-        return super().wait(self._heard(gen), *given, **named)
+        if self.silence_seconds is None:
+            return super().wait(gen, *given, **named)
+        return super().wait(self._heard(gen, self.silence_seconds), *given, **named)
 
     def lose(self) -> NoReturn:
         """End a connection on which nothing comes any more."""
         self.pgconn.finish()
         raise psycopg.OperationalError(f"nothing was heard for {self.silence_seconds:.0f} seconds")
 
-    def _heard(self, gen: Waiting[Result]) -> Waiting[Result]:
+    def _heard(self, gen: Waiting[Result], seconds: float) -> Waiting[Result]:
         heard_at = time.monotonic()
         try:
             wanted = next(gen)
@@ -61,7 +63,7 @@ class Impatient(psycopg.Connection[TupleRow]):
                 now = time.monotonic()
                 if happened:
                     heard_at = now
-                elif self.silence_seconds is not None and now > heard_at + self.silence_seconds:
+                elif now > heard_at + seconds:
                     self.lose()
                 wanted = gen.send(happened)
         except StopIteration as end:
