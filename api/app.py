@@ -32,6 +32,7 @@ from api import (
     reports,
     showing,
     timeline,
+    two_times,
 )
 from api.auth import require_permission
 from api.console.pages import answer, console_router
@@ -63,6 +64,7 @@ def create_app(ledgers: Ledgers) -> Litestar:
             duties.router,
             calendar.router,
             timeline.router,
+            two_times.router,
             events.router,
             replaying.router,
             showing.router,

@@ -129,6 +129,8 @@ async def send(
     "/uploads/{sha256:str}",
     permission=Permission.SEND_ATTACHMENTS,
     summary="How much of a file has arrived",
+    judged=False,
+    placed=False,
     sync_to_thread=True,
 )
 def show_arrived(visit: NamedDependency[Visit], sha256: FromPath[str]) -> Response[ArrivedAnswer]:
@@ -257,6 +259,7 @@ def _kept(
     summary="Fetch a file that a visible fact names",
     json=False,
     judged=False,
+    placed=False,
     sync_to_thread=True,
     operation_class=_Fetching,
 )

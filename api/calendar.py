@@ -1,5 +1,6 @@
 """The working calendar as facts: a year published or revised, days off for listed units."""
 
+from datetime import datetime
 from typing import Final
 
 import msgspec
@@ -7,11 +8,14 @@ from litestar import Response, Router, get
 from litestar.di import NamedDependency
 
 from api.auth import Permission
+from api.dates import OnParameter, business
 from api.visits import View, Visit
 from api.writing import Door, command_router
 from ledger.decisions import calendar as c
 from ledger.decisions import outages
-from ledger.model.calendar import Calendar
+from ledger.events.organisation import DEFAULT_ZONE
+from ledger.model.calendar import Calendar, local_day
+from projections.standings import DayAt, day_at
 from projections.standpoint import AsOf
 
 _WRITE: Final = Permission.WRITE_CALENDAR
@@ -24,22 +28,33 @@ _YEAR: Final = {
 
 
 class CalendarAnswer(msgspec.Struct, frozen=True, kw_only=True):
-    """The calendar as announced so far, the years that are published, and the outages."""
+    """The calendar as announced so far, the years that are published, and the outages.
+
+    `day` is the company's day at `on`; a unit's own days are in its dossier.
+    """
 
     as_of: AsOf
+    on: datetime | None
+    day: DayAt
     published: tuple[int, ...]
     calendar: Calendar
 
 
 @get("/calendar", permission=Permission.SEE_ANSWERS, sync_to_thread=True)
 def show_calendar(
-    visit: NamedDependency[Visit], view: NamedDependency[View]
+    visit: NamedDependency[Visit], view: NamedDependency[View], on: OnParameter = None
 ) -> Response[CalendarAnswer]:
     """Days off and days worked, by announcement; dues of other years are provisional."""
     with visit.standing(view) as here:
-        calendar = here.history(()).calendar
-        published = tuple(sorted({one.year for one in calendar.announcements}))
-        answer = CalendarAnswer(as_of=here.as_of, published=published, calendar=calendar)
+        history, asked = here.history(()), business(on, here)
+        calendar = history.calendar
+        answer = CalendarAnswer(
+            as_of=here.as_of,
+            on=asked.on,
+            day=day_at(history, local_day(asked.at, DEFAULT_ZONE)),
+            published=tuple(sorted({one.year for one in calendar.announcements})),
+            calendar=calendar,
+        )
         return visit.answer(answer, here.as_of)
 
 

@@ -1,5 +1,6 @@
 """Standing demands: forms, duties with their revisions and assignments, rule sets."""
 
+from datetime import datetime
 from typing import Final
 
 import msgspec
@@ -8,11 +9,14 @@ from litestar.di import NamedDependency
 from litestar.params import FromPath
 
 from api.auth import Permission
-from api.visits import View, Visit
+from api.dates import OnParameter, business
+from api.visits import View, Visit, with_more
 from api.writing import Door, command_router
 from ledger.decisions import duties as d
 from ledger.model.duties import Duty, Form
+from ledger.vocabulary import DutyRef
 from projections.spans import require
+from projections.standings import DutyAt, duty_at
 from projections.standpoint import AsOf
 
 _WRITE: Final = Permission.WRITE_DUTIES
@@ -31,31 +35,53 @@ _DUTY: Final = {
 
 
 class DutiesAnswer(msgspec.Struct, frozen=True, kw_only=True):
-    """Every duty with all its revisions."""
+    """Every duty with all its revisions; `in_force` are the terms that held at `on`."""
 
     as_of: AsOf
+    on: datetime | None
     duties: tuple[Duty, ...]
+    in_force: dict[str, DutyAt]
+
+
+class DutyAnswer(Duty, frozen=True, kw_only=True):
+    """A duty with all its revisions, and the terms in force at `on`."""
+
+    on: datetime | None
+    standing: DutyAt | None
 
 
 @get("/duties", permission=Permission.SEE_ANSWERS, sync_to_thread=True)
 def list_duties(
-    visit: NamedDependency[Visit], view: NamedDependency[View]
+    visit: NamedDependency[Visit], view: NamedDependency[View], on: OnParameter = None
 ) -> Response[DutiesAnswer]:
     """What is demanded: every duty, with the terms, assignments and objections it has had."""
     with visit.standing(view) as here:
         rows = here.background.rows["duty"]
-        duties = tuple(rows[one] for one in sorted(rows))
-        return visit.answer(DutiesAnswer(as_of=here.as_of, duties=duties), here.as_of)
+        history, asked = here.history(()), business(on, here)
+        held = {one: duty_at(history, DutyRef(one), asked.at) for one in sorted(rows)}
+        answer = DutiesAnswer(
+            as_of=here.as_of,
+            on=asked.on,
+            duties=tuple(rows[one] for one in sorted(rows)),
+            in_force={one: terms for one, terms in held.items() if terms and not terms.retired},
+        )
+        return visit.answer(answer, here.as_of)
 
 
 @get("/duties/{duty:str}", permission=Permission.SEE_ANSWERS, sync_to_thread=True)
 def show_duty(
-    visit: NamedDependency[Visit], view: NamedDependency[View], duty: FromPath[str]
-) -> Response[Duty]:
-    """One duty."""
+    visit: NamedDependency[Visit],
+    view: NamedDependency[View],
+    duty: FromPath[str],
+    on: OnParameter = None,
+) -> Response[DutyAnswer]:
+    """One duty, and the terms of it that were in force `on`."""
     with visit.standing(view) as here:
         require("duty", duty, here.background)
-        return visit.answer(here.background.rows["duty"][duty], here.as_of)
+        row, asked = here.background.rows["duty"][duty], business(on, here)
+        standing = duty_at(here.history(()), DutyRef(duty), asked.at)
+        answer = with_more(DutyAnswer, row, on=asked.on, standing=standing)
+        return visit.answer(answer, here.as_of)
 
 
 @get("/forms/{form:str}", permission=Permission.SEE_ANSWERS, sync_to_thread=True)

@@ -172,8 +172,10 @@ def _said_by(code: str, opt: dict[str, Any]) -> tuple[str, ...]:
         return ()
     if code == "201":
         return ("Location", "Ledger-Position")
-    # A proof says what stands in the log; nothing in it depends on the hour.
-    return JUDGED if opt.get("judged", True) else ("Ledger-Position",)
+    if opt.get("judged", True):
+        return JUDGED
+    # A proof says what stands in the log, whatever the hour; a file stands nowhere in it.
+    return ("Ledger-Position",) if opt.get("placed", True) else ()
 
 
 def _say_as_of(operation: dict[str, Any], schemas: dict[str, Any]) -> None:

@@ -1,7 +1,6 @@
 """Units, posts, people, appointments and delegations: commands, then the organisation as it was."""
 
-from contextlib import suppress
-from datetime import date, datetime
+from datetime import datetime
 from typing import Annotated, Any, Final
 
 import msgspec
@@ -10,28 +9,27 @@ from litestar.di import NamedDependency
 from litestar.params import FromPath, QueryParameter
 
 from api.auth import Permission
-from api.visits import View, Visit, require_day
+from api.dates import OnParameter, business, parse_on
+from api.visits import View, Visit, with_more
 from api.wire import Seal, wire_of
 from api.writing import Door, command_router
 from ledger.decisions import organisation as o
 from ledger.decisions.dated import Dated
 from ledger.errors import Invalid
-from ledger.model.organisation import Post, Unit
-from ledger.vocabulary import UnitRef
+from ledger.model.organisation import Departure, Leave, Post, Unit
+from ledger.vocabulary import PersonRef, PostId, PostRef, UnitId, UnitRef
 from projections.spans import require
-from projections.structure import DEPTH_MAX, On, Structure, organisation_on
+from projections.standings import PersonAt, UnitAt, person_at, post_at, unit_at
+from projections.structure import (
+    DEPTH_MAX,
+    PostStanding,
+    Structure,
+    organisation_on,
+)
 
 _REASON: Final = {"code": "transfer"}
 _AT: Final = "2026-04-01T00:00:00+08:00"
 _UNTIL: Final = "2026-05-01T00:00:00+08:00"
-
-OnParameter = Annotated[
-    str | None,
-    QueryParameter(
-        max_length=64,
-        description="What was in force: a business date (its end), or an instant; absent: now",
-    ),
-]
 
 
 def _door(command: type[Any], summary: str, **example: object) -> Door:
@@ -254,45 +252,103 @@ def show_organisation(  # noqa: PLR0913, PLR0917  (one parameter a filter, given
     return visit.answer(found, found.as_of, personal=True)
 
 
+class UnitAnswer(Unit, frozen=True, kw_only=True):
+    """A unit's dossier, and how it stood at `on`; `above` is the line, the nearest first."""
+
+    on: datetime | None
+    standing: UnitAt | None
+    above: tuple[UnitId, ...]
+
+
+class PostAnswer(Post, frozen=True, kw_only=True):
+    """A post's dossier, and how it stood at `on`; `line` are the posts above, the nearest first."""
+
+    on: datetime | None
+    standing: PostStanding | None
+    line: tuple[PostId, ...]
+
+
+class PersonAnswer(msgspec.Struct, frozen=True, kw_only=True):
+    """What a person was at `on`, and every post, leave and departure that is known of them."""
+
+    person: PersonRef
+    on: datetime | None
+    standing: PersonAt | None
+    posts: tuple[PostId, ...]
+    leaves: tuple[Leave, ...]
+    departures: tuple[Departure, ...]
+
+
 @get("/units/{unit:str}", permission=Permission.SEE_ORGANISATION, sync_to_thread=True)
 def show_unit(
-    visit: NamedDependency[Visit], view: NamedDependency[View], unit: FromPath[str]
-) -> Response[Unit]:
-    """A unit's dossier: every name, parent, opening, closing and support it has had."""
+    visit: NamedDependency[Visit],
+    view: NamedDependency[View],
+    unit: FromPath[str],
+    on: OnParameter = None,
+) -> Response[UnitAnswer]:
+    """Every name, parent, opening, closing and support a unit has had, and how it stood `on`."""
     visit.require("unit", unit)
     with visit.standing(view) as here:
         require("unit", unit, here.background)
-        return visit.answer(here.background.rows["unit"][unit], here.as_of)
+        history, asked = here.history(()), business(on, here)
+        answer = with_more(
+            UnitAnswer,
+            here.background.rows["unit"][unit],
+            on=asked.on,
+            standing=unit_at(history, UnitId(UnitRef(unit)), asked.at),
+            above=history.organisation.ancestors(UnitRef(unit), asked.at),
+        )
+        return visit.answer(answer, here.as_of)
 
 
 @get("/posts/{post:str}", permission=Permission.SEE_ORGANISATION, sync_to_thread=True)
 def show_post(
-    visit: NamedDependency[Visit], view: NamedDependency[View], post: FromPath[str]
-) -> Response[Post]:
-    """A post's dossier: everybody who held it, acted in it, or was lent its powers."""
+    visit: NamedDependency[Visit],
+    view: NamedDependency[View],
+    post: FromPath[str],
+    on: OnParameter = None,
+) -> Response[PostAnswer]:
+    """Everybody who held a post, acted in it, or was lent its powers, and who did so `on`."""
     visit.require("post", post)
     with visit.standing(view) as here:
         require("post", post, here.background)
-        return visit.answer(here.background.rows["post"][post], here.as_of)
+        history, asked = here.history(()), business(on, here)
+        answer = with_more(
+            PostAnswer,
+            here.background.rows["post"][post],
+            on=asked.on,
+            standing=post_at(history, PostId(PostRef(post)), asked.at),
+            line=tuple(one.post for one in history.organisation.line(PostRef(post), asked.at)),
+        )
+        return visit.answer(answer, here.as_of)
 
 
-def parse_on(text: str | None) -> On:
-    """A date, or an instant with its offset; `Invalid` for anything else."""
-    if not text:
-        return None
-    found: date | datetime | None = None
-    with suppress(ValueError):
-        found = datetime.fromisoformat(text)
-    with suppress(ValueError):
-        found = date.fromisoformat(text)
-    if isinstance(found, datetime) and found.tzinfo is None:
-        found = None
-    if found is not None:
-        require_day("on", found.date() if isinstance(found, datetime) else found)
-        return found
-    raise Invalid.field("on", f"{text!r} is neither a date (2026-04-01) nor a time with its offset")
+@get("/persons/{person:str}", permission=Permission.SEE_ORGANISATION, sync_to_thread=True)
+def show_person(
+    visit: NamedDependency[Visit],
+    view: NamedDependency[View],
+    person: FromPath[str],
+    on: OnParameter = None,
+) -> Response[PersonAnswer]:
+    """The posts that a person filled `on`, whether they were away, and all posts ever."""
+    visit.require("person", person)
+    with visit.standing(view) as here:
+        require("person", person, here.background)
+        history, asked = here.history(()), business(on, here)
+        row = history.organisation.persons[person]
+        answer = PersonAnswer(
+            person=PersonRef(person),
+            on=asked.on,
+            standing=person_at(history, PersonRef(person), asked.at),
+            posts=tuple(history.organisation.posts_ever_of(PersonRef(person))),
+            leaves=row.leaves,
+            departures=row.departures,
+        )
+        return visit.answer(answer, here.as_of)
 
 
 router: Final = Router(
-    "/", route_handlers=[show_organisation, show_unit, show_post], tags=["organisation"]
+    "/",
+    route_handlers=[show_organisation, show_unit, show_post, show_person],
+    tags=["organisation"],
 )

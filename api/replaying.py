@@ -297,8 +297,8 @@ def show_comparison(  # noqa: PLR0913, PLR0917  (one parameter a filter, given b
     """
     question = msgspec.json.encode([visit.address, since, to, unit, limit]).decode()
     went = visit.cursor(cursor, question)
-    with _later(visit, to, went) as later:
-        earlier = _earlier(later, since, went)
+    with later_moment(visit, "to", to, went) as later:
+        earlier = earlier_moment(later, "from", since, went)
         found = compare(
             earlier,
             later,
@@ -322,13 +322,15 @@ def show_comparison(  # noqa: PLR0913, PLR0917  (one parameter a filter, given b
 
 
 @contextmanager
-def _later(visit: Visit, text: str | None, went: Cursor | None) -> Iterator[Standpoint]:
-    """The later moment: the one asked for, or that of the page before."""
+def later_moment(
+    visit: Visit, field: str, text: str | None, went: Cursor | None
+) -> Iterator[Standpoint]:
+    """The later of two moments: the one asked for, or that of the page before."""
     questions = visit.opened.questions
     if went is None:
-        asked = asked_moment("to", text)
+        asked = asked_moment(field, text)
         with ExitStack() as opened:
-            with about("to"):
+            with about(field):
                 later = opened.enter_context(questions.at(asked))
             yield later
         return
@@ -337,12 +339,13 @@ def _later(visit: Visit, text: str | None, went: Cursor | None) -> Iterator[Stan
         yield later
 
 
-def _earlier(later: Standpoint, text: str, went: Cursor | None) -> Standpoint:
-    asked = asked_moment("from", text)
+def earlier_moment(later: Standpoint, field: str, text: str, went: Cursor | None) -> Standpoint:
+    """The earlier of two moments, which a cursor remembers first of all."""
+    asked = asked_moment(field, text)
     if went is not None:
         position, instant = went.after[:2]
         asked = Moment(int(position), datetime.fromisoformat(str(instant)))
-    with about("from"):
+    with about(field):
         return later.questions.stand(later.connection, asked)
 
 

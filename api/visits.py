@@ -40,6 +40,7 @@ FINDABLE: Final = "number"
 """The personal field that a person may be found by: the employee number."""
 
 Answer = TypeVar("Answer")
+Extended = TypeVar("Extended", bound=msgspec.Struct)
 
 Place: TypeAlias = str | int | tuple[str | int, ...]
 """Where a page ended."""
@@ -256,6 +257,12 @@ class Visit:
             raise NotYetThere from error
         finally:
             _waiting.release()
+
+
+def with_more(kind: type[Extended], found: msgspec.Struct, **more: object) -> Extended:
+    """A struct of a kind that extends what was found by a few fields."""
+    fields = {name: getattr(found, name) for name in found.__struct_fields__}
+    return kind(**fields, **more)
 
 
 def moment_headers(as_of: AsOf, *, personal: bool) -> dict[str, str]:

@@ -99,11 +99,10 @@ class DutyAt(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class DayAt(msgspec.Struct, frozen=True, kw_only=True):
-    """A day of the company's calendar; `announced` is the revision that says so, if any does."""
+    """A day of the company's calendar, worked or not."""
 
     day: date
     working: bool
-    announced: int | None
 
 
 Stood: TypeAlias = UnitAt | PostStanding | PersonAt | DutyAt | DayAt
@@ -205,12 +204,7 @@ def _terms_at(row: Duty | None, at: datetime) -> Terms | None:
 
 def day_at(history: History, day: date) -> DayAt:
     """A day of the company's calendar."""
-    announced = history.calendar.announcement(day.year)
-    return DayAt(
-        day=day,
-        working=history.calendar.is_working(day),
-        announced=announced.revision if announced else None,
-    )
+    return DayAt(day=day, working=history.calendar.is_working(day))
 
 
 def leads_to(history: History, subject: Subject) -> set[Key]:

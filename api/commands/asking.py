@@ -13,7 +13,7 @@ from msgspec.structs import replace
 
 from api.commands import printing
 from api.commands.printing import LOCAL_ZONE
-from ledger.vocabulary import DutyRef, ObligationId, UnitRef
+from ledger.vocabulary import DutyRef, ObligationId, PersonRef, PostRef, UnitRef
 
 if TYPE_CHECKING:
     from api.citable import Answer
@@ -162,6 +162,15 @@ def status(
 )
 @click.option("--ended", is_flag=True, help="Closed units too.")
 @AS_OF
+@click.option(
+    "--and",
+    "known_at",
+    metavar="Y",
+    help="What differs as known at Y from as known at --as-of, and which facts did it; "
+    "needs --on. `now` is a Y too.",
+)
+@click.option("--post", metavar="P", help="With --and: one post alone.")
+@click.option("--person", metavar="X", help="With --and: one person alone.")
 @LANGUAGE
 @AS_JSON
 @click.pass_obj
@@ -173,10 +182,30 @@ def org(  # noqa: PLR0913  (one parameter an option)
     depth: int,
     ended: bool,
     as_of: str | None,
+    known_at: str | None,
+    post: str | None,
+    person: str | None,
     language: str,
     as_json: bool,
 ) -> None:
-    """The organisation on a date, as known at a position: units, posts, and who was in them."""
+    """The organisation on a date, as known at a position: units, posts, and who was in them.
+
+    With --and: how two knowings of the date differ, field by field, and why.
+    """
+    if known_at is not None:
+        _two_times(
+            environ,
+            _both(as_of, known_at),
+            on,
+            unit=_unit(unit),
+            post=post,
+            person=person,
+            language=language,
+            as_json=as_json,
+        )
+        return
+    if post or person:
+        raise click.UsageError("--post and --person go with --as-of X --and Y")
     from projections.structure import organisation_on  # noqa: PLC0415  (a fast start)
 
     with standing_at(environ, as_of) as (ledger, here):
@@ -235,6 +264,44 @@ def standing_at(
         ledger.bring_views_up()
         with ledger.questions.at(asked) as here:
             yield ledger, here
+
+
+def _both(as_of: str | None, known_at: str) -> tuple[str, str | None]:
+    if as_of is None:
+        raise click.UsageError("--and says the later of two moments; give the earlier as --as-of")
+    return as_of, None if known_at == "now" else known_at
+
+
+def _two_times(  # noqa: PLR0913  (one parameter an option)
+    environ: dict[str, str],
+    moments: tuple[str, str | None],
+    on: str | None,
+    *,
+    unit: UnitRef | None,
+    post: str | None,
+    person: str | None,
+    language: str,
+    as_json: bool,
+) -> None:
+    from projections.standpoint import parse_as_of  # noqa: PLC0415  (a fast start)
+    from projections.two_times import two_times  # noqa: PLC0415
+
+    if on is None:
+        raise click.UsageError("two knowings are compared about a day; give it as --on")
+    if sum(one is not None for one in (unit, post, person)) > 1:
+        raise click.UsageError("give one of --unit, --post and --person")
+    with standing_at(environ, moments[1]) as (ledger, here):
+        then = here.questions.stand(here.connection, parse_as_of(moments[0]))
+        found = two_times(
+            then,
+            here,
+            _day(on),
+            unit=unit,
+            post=None if post is None else PostRef(post),
+            person=None if person is None else PersonRef(person),
+        )
+        found = replace(found, names=_with_persons(ledger, here, found.names))
+    _print(found, language, as_json=as_json)
 
 
 def _print(found: "Answer", language: str, *, as_json: bool) -> None:

@@ -3,6 +3,8 @@
 from collections.abc import Callable, Iterable
 from typing import Any, Final
 
+import msgspec
+
 from api.commands.printing import escape, local, print_table, print_text
 from api.commands.words import MARKS, duty_name, person_name, post_name, unit_name, word, words
 from ledger.attribution import Hop, Responsible
@@ -14,6 +16,7 @@ from projections.status import Status
 from projections.structure import PostStanding, Structure
 from projections.timeline import Timeline
 from projections.tracing import Trace
+from projections.two_times import Difference, TwoTimes
 
 
 def tell_failures(found: Failures, language: str) -> None:
@@ -246,6 +249,53 @@ def _ratio(ratio: Ratio) -> str:
     return f"{ratio.numerator}/{ratio.denominator}"
 
 
+def tell_two_times(found: TwoTimes, language: str) -> None:
+    """Each subject that stood otherwise, field by field, and the facts that explain it."""
+    said = f"{local(found.on)}, as known at {found.then.position:,} and at {found.as_of.position:,}"
+    print_text(f"[bold]What differs about {said}[/bold]")
+    for one in found.differences:
+        print_text(f"[bold]{escape(_subject(one, found.names, language))}[/bold]  {one.change}")
+        for field in one.fields:
+            before, after = (_plain(value) for value in (field.before, field.after))
+            print_text(f"    {escape(field.field)}: {escape(before)} -> {escape(after)}")
+        print_text(f"    [dim]{_why(one)}[/dim]")
+        for cause in one.causes:
+            since = local(cause.effective_from)
+            print_text(
+                f"    {cause.position:>9,}  {local(cause.recorded_at)}  {cause.type}, in force "
+                f"from {since}  {cause.event}  {cause.leaf_hash}"
+            )
+    if not found.differences:
+        print_text("nothing arrived between that changes the answer")
+    if found.next is not None:
+        shown = len(found.differences)
+        print_text(f"{shown} of {found.total} shown; name a unit, a post or a person")
+
+
+def _subject(one: Difference, names: Names, language: str) -> str:
+    if one.kind == "unit":
+        return unit_name(names, one.key, language)
+    if one.kind == "post":
+        return post_name(names, one.key, language)
+    if one.kind == "person":
+        return person_name(names, one.key, language)
+    return duty_name(names, one.key, language) if one.kind == "duty" else f"calendar {one.key}"
+
+
+def _why(one: Difference) -> str:
+    if not one.weighed:
+        return f"these {one.arrived} facts arrived about it"
+    if one.each_alone:
+        return "without any one of these the earlier answer would still hold"
+    return "without all of these together the earlier answer would still hold"
+
+
+def _plain(value: object) -> str:
+    if value is None:
+        return "none"
+    return value if isinstance(value, str) else msgspec.json.encode(value).decode()
+
+
 TELLERS: Final[dict[type, Callable[[Any, str], None]]] = {
     Failures: tell_failures,
     Matrix: tell_matrix,
@@ -253,6 +303,7 @@ TELLERS: Final[dict[type, Callable[[Any, str], None]]] = {
     Structure: tell_structure,
     Timeline: tell_timeline,
     Trace: tell_trace,
+    TwoTimes: tell_two_times,
 }
 """How each answer is told; what it is cited by is said after it, the same for all."""
 

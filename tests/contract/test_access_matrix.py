@@ -86,7 +86,7 @@ def test_routes_by_role(network: Doors, role: str) -> None:
         if not template.startswith("/api/v1/"):
             continue
         path = template.replace("{ledger}", "demo")
-        for name in ("obligation", "unit", "post", "duty", "form", "event", "subject"):
+        for name in ("obligation", "unit", "post", "person", "duty", "form", "event", "subject"):
             path = path.replace(f"{{{name}}}", "nothing")
         key = network.key(role)
         answer = network.client.request(
@@ -99,7 +99,14 @@ def test_routes_by_role(network: Doors, role: str) -> None:
     assert wrong == []
 
 
-OF_EVENTS = ("/timeline", "/events", "/replay", "/compare", "/views/")
+OF_EVENTS = (
+    "/timeline",
+    "/events",
+    "/replay",
+    "/compare",
+    "/views/",
+    "/organisation/difference",
+)
 """Where facts are shown, or rows that name them."""
 
 
@@ -121,6 +128,10 @@ def read_paths(unit: str) -> list[str]:
         f"/replay?subject=post:{HEAD_OF[unit]}",
         f"/compare?from=1&unit={unit}&limit=1",
         f"/views/post?unit={unit}",
+        f"/persons/{unit}-boss",
+        f"/organisation/difference?on=2026-03-09&known_then=5&unit={unit}",
+        f"/organisation/difference?on=2026-03-09&known_then=5&post={HEAD_OF[unit]}",
+        f"/organisation/difference?on=2026-03-09&known_then=5&person={unit}-boss",
     ]
     if unit in OBLIGATIONS:
         obligation = OBLIGATIONS[unit]

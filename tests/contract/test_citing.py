@@ -56,6 +56,11 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
         f"?from=2026-08-31T16:00:00Z&to={{moment}}&unit={UNIT}&limit=40",
         "?from=2700&to={moment}&limit=100",
     ),
+    "/organisation/difference": (
+        "?on=2026-09-01&known_then=2300&known_at={moment}&limit=2",
+        f"?on=2026-09-01&known_then=2300&known_at={{moment}}&unit={UNIT}",
+    ),
+    "/persons/{person}": ("/persons/{holder}",),
     "/views": ("",),
     "/views/{table}": ("/views/post?limit=100", f"/views/obligation?where=unit={OUTLET}"),
 }
@@ -105,13 +110,16 @@ def judged_routes(network: Doors) -> dict[str, dict[str, Any]]:
 def addresses(network: Doors) -> list[str]:
     """Every example of every read route, at every moment."""
     head = network.opened.recorder.head().position
+    (unit,) = network.get(f"/organisation?unit={BRANCH}&depth=0").json()["units"]
+    holder = next(post["person"] for post in unit["posts"] if post["person"])
     found = []
     for template, examples in EXAMPLES.items():
         for example in examples:
             path = example if example.startswith("/") else template + example
             if "{moment}" not in path:
                 path += ("&" if "?" in path else "?") + "as_of={moment}"
-            found += [path.format(moment=moment.format(head=head)) for moment in MOMENTS]
+            moments = (moment.format(head=head) for moment in MOMENTS)
+            found += [path.format(moment=moment, holder=holder) for moment in moments]
     return found
 
 
