@@ -8,7 +8,6 @@ that it leads to, is one transaction, refused unless this projector still leads.
 
 from collections.abc import Iterable, Iterator, Sequence
 from functools import lru_cache
-from itertools import islice
 from typing import Any, Final, LiteralString
 
 import msgspec
@@ -286,12 +285,15 @@ def _updates(
 
 
 def _copy(
-    cursor: psycopg.Cursor[Any], statement: sql.SQL | sql.Composed, lines: Iterator[str]
+    cursor: psycopg.Cursor[Any], statement: sql.SQL | sql.Composed, lines: Iterable[str]
 ) -> None:
-    # The server works on one part while the next is spelled.
+    # Lines begin with their key. In its order neighbours meet on one page of table and index
+    # instead of all over them, however large both have grown.
+    ordered = sorted(lines)
+    # The server works on one part while the next is joined.
     with cursor.copy(statement) as copy:
-        while part := "".join(islice(lines, _COPY_LINES)):
-            copy.write(part)
+        for start in range(0, len(ordered), _COPY_LINES):
+            copy.write("".join(ordered[start : start + _COPY_LINES]))
 
 
 @lru_cache(maxsize=256)
