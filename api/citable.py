@@ -60,6 +60,13 @@ def moment_text(as_of: AsOf) -> str:
     return f"{as_of.position}@{instant_text(as_of.instant)}"
 
 
+def citation(as_of: AsOf) -> str:
+    """One line to cite an answer by, in no language: ledger, moment, versions, hash."""
+    views = ",".join(f"{name}:{version}" for name, version in sorted(as_of.views.items()))
+    said = f"ledger={as_of.ledger} as_of={moment_text(as_of)} views={views}"
+    return f"{said} sha256={as_of.hash}" if as_of.hash else said
+
+
 def instant_text(instant: datetime) -> str:
     """An instant in UTC, to the microsecond."""
     return instant.astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")

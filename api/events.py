@@ -17,10 +17,12 @@ from litestar.params import FromPath, QueryParameter
 from api.auth import Permission
 from api.cursors import Cursor
 from api.problems import BadParameter
+from api.scope import scope_at
 from api.visits import View, Visit
 from ledger.errors import FieldProblem, NotFound
 from ledger.recorder import Item, Stored
 from projections.standpoint import AsOf, Standpoint
+from projections.timeline import read_seen
 
 PAGE_EVENTS: Final = 100
 PAGE_EVENTS_MAX: Final = 500
@@ -49,7 +51,7 @@ class EventsAnswer(msgspec.Struct, frozen=True):
     next: str | None
 
 
-class _EventBytes(msgspec.Struct, frozen=True):
+class EventBytes(msgspec.Struct, frozen=True):
     """`EventAnswer` with the entry's own bytes."""
 
     position: int
@@ -58,7 +60,7 @@ class _EventBytes(msgspec.Struct, frozen=True):
     erased: dict[str, int]
 
     @classmethod
-    def of(cls, visit: Visit, stored: Stored) -> "_EventBytes":
+    def of(cls, visit: Visit, stored: Stored) -> "EventBytes":
         erased = visit.opened.sealed.erased_in(stored.entry)
         return cls(stored.position, stored.leaf_hash.hex(), msgspec.Raw(stored.entry), erased)
 
@@ -66,7 +68,7 @@ class _EventBytes(msgspec.Struct, frozen=True):
 class _EventsBytes(msgspec.Struct, frozen=True):
     """`EventsAnswer` with the entries' own bytes."""
 
-    events: tuple[_EventBytes, ...]
+    events: tuple[EventBytes, ...]
     as_of: AsOf
     next: str | None
 
@@ -128,16 +130,16 @@ def list_events(  # noqa: PLR0913, PLR0917  (one parameter a filter, given by na
     question = visit.address + msgspec.json.encode(asked).decode()
     went = visit.cursor(cursor, question)
     with visit.standing_as_before(view, went) as here:
-        answer = _page(visit, here.as_of, asked, went, question)
+        answer = _page(visit, here, asked, went, question)
     response = visit.link_next(visit.answer(answer, here.as_of), answer.next)
     return cast("Response[EventsAnswer]", response)
 
 
 def _page(
-    visit: Visit, as_of: AsOf, asked: _Filter, went: Cursor | None, question: str
+    visit: Visit, here: Standpoint, asked: _Filter, went: Cursor | None, question: str
 ) -> _EventsBytes:
     """The page beyond the one that a cursor remembers, or the first."""
-    after, until = 0, as_of.position
+    after, until = 0, here.as_of.position
     backwards = asked.order == "newest"
     if went is not None and backwards:
         until = int(went.after[0]) - 1
@@ -148,17 +150,22 @@ def _page(
         after = max(after, recorder.position_at(zoned("since", asked.since))[0])
     if asked.before is not None:
         until = min(until, recorder.position_at(zoned("before", asked.before))[0])
-    found: list[Stored] = []
-    if until > after:
-        found = recorder.read(
-            _items(asked), after=after, until=until, limit=asked.limit + 1, backwards=backwards
-        ).events
+    scope = scope_at(here, visit.caller.unit)
+    found = read_seen(
+        recorder,
+        _items(asked),
+        after=after,
+        until=until,
+        limit=asked.limit + 1,
+        backwards=backwards,
+        sees=scope.sees_of_subject if scope else None,
+    )
     shown = found[: asked.limit]
     last = shown[-1].position if len(found) > asked.limit else None
     return _EventsBytes(
-        tuple(_EventBytes.of(visit, one) for one in shown),
-        as_of,
-        visit.following(as_of, last, question),
+        tuple(EventBytes.of(visit, one) for one in shown),
+        here.as_of,
+        visit.following(here.as_of, last, question),
     )
 
 
@@ -201,7 +208,7 @@ def show_event(
     """The fact at a position, or with an id; `as_of` hides what was not yet known."""
     with visit.standing(view) as standpoint:
         stored = read_event(visit, standpoint, event)
-        answer = visit.answer(_EventBytes.of(visit, stored), standpoint.as_of)
+        answer = visit.answer(EventBytes.of(visit, stored), standpoint.as_of)
     return cast("Response[EventAnswer]", answer)
 
 

@@ -90,6 +90,8 @@ def _then(here: Standpoint, calendar: Calendar, last_due: datetime, asked: Asked
         if instant > moment.instant:
             return Then(moment.position, moment.instant, reached=False)
         position = here.questions.position_at(instant)
-    if instant > moment.instant or position > moment.position:
+    is_beyond = isinstance(asked, int) and position > moment.position
+    if instant > moment.instant or is_beyond:
         return Then(moment.position, moment.instant, reached=False)
-    return Then(position, instant, reached=True)
+    # What was recorded at that very instant, and is not known here, must not turn the answer.
+    return Then(min(position, moment.position), instant, reached=True)

@@ -18,6 +18,7 @@ from litestar.datastructures import Cookie
 from litestar.params import QueryParameter
 
 from api.auth import Permission
+from api.citable import citation, cite
 from api.console.assets import asset
 from api.console.language import ZONE, Language, Ratio, chosen, other_than, utc
 from api.visits import View, Visit, moment_headers
@@ -141,16 +142,23 @@ class Page:
         name: str,
         as_of: AsOf | None = None,
         *,
+        answer: object = None,
         status: int = 200,
         crumbs: tuple[Crumb, ...] = (),
         **content: Any,  # noqa: ANN401  (whatever the template shows)
     ) -> Response[bytes]:
-        """The page, or the part of one, that a template makes."""
+        """The page, or the part of one, that a template makes.
+
+        `answer` is what the page shows, as its JSON twin says it: the page is cited by its hash.
+        """
         words = self.language
+        if as_of is not None and answer is not None:
+            as_of = cite(answer, as_of).as_of
         is_past = as_of is not None and bool(self.query.get("as_of", [""])[0])
         body = templates.get_template(name).render(
             page=self,
             as_of=as_of,
+            citation=None if as_of is None else citation(as_of),
             is_past=is_past,
             head=self.visitor.opened.recorder.head().position if is_past else None,
             crumbs=crumbs,

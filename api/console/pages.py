@@ -25,7 +25,7 @@ from api.console.language import other_than
 from api.console.layout import MomentParameter, Page, provide_page
 from api.console.replay_pages import show_replay
 from api.console.wording import person_label, sentences, unit_label
-from api.events import read_event
+from api.events import EventBytes, read_event
 from api.ledgers import Ledgers, OpenLedger
 from api.obligations import named_trace
 from api.problems import NotSignedIn, answer_problem, problem_of
@@ -113,9 +113,11 @@ def _matrix_page(  # noqa: PLR0913, PLR0917  (what the page shows)
     before, after = matrix_view.neighbours(cadence, found.span)
     asked = {"period": period, "unit": found.unit, "duty": found.duty}
     moment = page.view(page.asked("as_of")).as_of
+    only = "true" if shared["failing"] else None
     return page.render(
         "matrix.html",
         found.as_of,
+        answer=found,
         **shared,
         found=found,
         duty_label=page.language.label(found.names.duties.get(found.duty), found.duty),
@@ -126,7 +128,7 @@ def _matrix_page(  # noqa: PLR0913, PLR0917  (what the page shows)
         rows=matrix_view.rows(page, found),
         shown=matrix_view.ROWS_SHOWN,
         cursor_next=following,
-        twin=page.twin("/matrix", as_of=moment, **asked),
+        twin=page.twin("/matrix", as_of=moment, failing=only, **asked),
         listed=lambda outcome: page.twin("/obligations", as_of=moment, outcome=outcome, **asked),
     )
 
@@ -153,6 +155,7 @@ def show_trace(
     return page.render(
         "trace.html",
         found.as_of,
+        answer=found,
         section="trace",
         crumbs=page.to_matrix(crumbs),
         title=f"{unit} {found.period}",
@@ -186,6 +189,7 @@ def _event(page: Page, template: str, event: str, as_of: str | None) -> Response
     return page.render(
         template,
         moment,
+        answer=EventBytes.of(page.visitor, stored),
         section="event",
         position=stored.position,
         type=content["type"],

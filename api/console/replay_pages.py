@@ -180,6 +180,8 @@ class _Replay:
         return page.render(
             "replay.html",
             then.as_of,
+            # Two moments compared are cited by their JSON, which names both.
+            answer=content["step"] if content["comparison"] is None else None,
             **usual | content,
             section="replay",
             crumbs=() if chosen.subject else page.line(here, self._unit),
