@@ -5,6 +5,7 @@ from collections.abc import Iterator
 import pytest
 
 from ledger.database import Database
+from ledger.events.organisation import UnitReparented
 from ledger.events.reports import ReportWithdrawn
 from projections import sheaves
 from projections.counting import counting
@@ -46,6 +47,37 @@ def test_a_fact_is_known_to_the_next_question_and_not_to_the_past(told: Told) ->
 
     assert outcomes(told) == before | {"monthly.O.2026-03": "missed"}
     assert outcomes(told, head) == before
+
+
+def test_the_clock_alone_turns_what_is_missing(told: Told) -> None:
+    """Pending until the settle delay is over, then missed, and unreported once the channel ends."""
+    found = []
+    for at in ("2026-06-05 18:02", "2026-06-05 18:03", "2026-06-19 18:00", "2026-06-19 18:01"):
+        told.now = wall(at)
+        with told.questions.at() as here:
+            (may,) = counting(here, MAY).periods()
+            found += [(one.outcome, one.kind) for one in may.rest if one.unit == "O"]
+
+    assert found == [
+        ("pending", None),
+        ("missed", None),
+        ("missed", None),
+        ("missed", "unreported"),
+    ]
+
+
+def test_a_verdict_is_remembered_only_while_what_it_read_is_the_same(told: Told) -> None:
+    """O4 never stood below who waived its report: known later, it is missed; known then, exempt."""
+    before, head = outcomes(told), told.recorder.head().position
+    assert before["monthly.O4.2026-03"] == "exempt"
+    story = quarter()
+    moved = UnitReparented(unit="O4", parent="S")
+    story.say("moved before", END, moved, effective="2025-03-01 00:00")
+    told.tell(story.events[-1:])
+
+    for _ in range(2):
+        assert outcomes(told) == before | {"monthly.O4.2026-03": "missed"}
+        assert outcomes(told, head) == before
 
 
 def test_after_very_many_facts_everything_is_read_anew(

@@ -78,7 +78,7 @@ def test_counted_is_judged_whatever_was_kept(
         for part, (before, head) in enumerate([(0, cuts[0]), *pairwise(cuts)]):
             if part:
                 told.tell(story.events[before:head])
-            for position in (head, *data.draw(st.lists(st.integers(1, head), max_size=2))):
+            for position in (head, head, *data.draw(st.lists(st.integers(1, head), max_size=2))):
                 instant = data.draw(st.datetimes(*BOUNDS, timezones=st.just(ZONE)))
                 moment = Moment(position, instant)
                 history = told.history(position)
