@@ -24,7 +24,8 @@ from ledger.errors import (
 )
 
 _PROJECTOR_LOCK: Final = 471_027
-_REBUILD_LOCK: Final = 471_028
+_REBUILD_LOCK: Final = 471_029
+"""471_028 is the sealer's."""
 _POLL_SECONDS_MIN: Final = 0.001
 _POLL_SECONDS_MAX: Final = 0.02
 _POLL_SHARED_SECONDS: Final = 0.002

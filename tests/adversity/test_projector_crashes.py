@@ -132,7 +132,8 @@ def torment(
             with at_work(database, recorder, what):
                 if number % 2 and not planted:
                     with at_work(database, recorder, "rebuilding"):
-                        time.sleep(chosen.uniform(0, 0.4))
+                        # Now and then long enough for a switch or several.
+                        time.sleep(chosen.uniform(0, chosen.choice((0.1, 0.5, 4))))
                 time.sleep(chosen.uniform(0, 0.2))
     _catch_up(database, recorder)
     return [*wrong(database, recorder, chosen)]
