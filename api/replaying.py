@@ -5,7 +5,7 @@ of each fact only the rows that lie in it; whatever else there is does not exist
 Read next: `projections/replaying.py`, `projections/comparing.py`, docs/time-travel.md.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from datetime import datetime
 from typing import Annotated, Final, cast
@@ -20,7 +20,7 @@ from api.auth import Permission
 from api.cursors import Cursor
 from api.events import zoned
 from api.problems import BadParameter
-from api.scope import Scope
+from api.scope import scope_at
 from api.timeline import ToldAnswer
 from api.visits import Place, View, Visit, asked_moment
 from ledger.errors import FieldProblem, Invalid
@@ -29,7 +29,7 @@ from projections import comparing
 from projections.comparing import Count, RowDifference, compare
 from projections.differing import RowChange
 from projections.replaying import Step, seen_by, step_after, step_at, step_before, with_erased
-from projections.selecting import PLACING, Course, Selection
+from projections.selecting import Course, Selection
 from projections.standpoint import AsOf, Standpoint
 from projections.timeline import Told
 
@@ -199,7 +199,7 @@ def selection_of(  # noqa: PLR0913  (what can be chosen)
     if subject is not None:
         visit.require(*subject.partition(":")[::2])
     recorder = visit.opened.recorder
-    scope = _scope(visit, here)
+    scope = scope_at(here, visit.caller.unit)
     chosen = Selection(
         subject=subject,
         unit=None if subject is not None and unit is None else unit_asked(visit, unit),
@@ -209,12 +209,7 @@ def selection_of(  # noqa: PLR0913  (what can be chosen)
     )
     if scope is None:
         return chosen
-
-    def sees(tags: Sequence[str]) -> bool:
-        # What is placed nowhere (a leave, a duty's terms) goes with its subject.
-        return scope.sees(tags) or not any(tag.partition(":")[0] in PLACING for tag in tags)
-
-    return msgspec.structs.replace(chosen, within=scope.units, sees=sees)
+    return msgspec.structs.replace(chosen, within=scope.units, sees=scope.sees_of_subject)
 
 
 def unit_asked(visit: Visit, unit: str | None) -> UnitRef | None:
@@ -225,19 +220,13 @@ def unit_asked(visit: Visit, unit: str | None) -> UnitRef | None:
 
 def units_reached(visit: Visit, here: Standpoint) -> frozenset[UnitRef] | None:
     """The units that the caller's key reaches, as they stand now; None: all."""
-    scope = _scope(visit, here)
+    scope = scope_at(here, visit.caller.unit)
     return None if scope is None else scope.units
-
-
-def _scope(visit: Visit, here: Standpoint) -> Scope | None:
-    if visit.caller.unit is None:
-        return None
-    return Scope(visit.caller.unit, here.questions.stand(here.connection))
 
 
 def shown_step(visit: Visit, here: Standpoint, step: Step) -> Step:
     """The step as the caller may see it, with what was erased in the entry."""
-    scope = _scope(visit, here)
+    scope = scope_at(here, visit.caller.unit)
     if scope is not None:
         step = seen_by(step, scope.reaches)
     return with_erased(step, visit.opened.sealed.erased_in)

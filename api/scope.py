@@ -23,6 +23,7 @@ from ledger.vocabulary import (
     UnitRef,
 )
 from projections.obligations import OBLIGATION
+from projections.selecting import PLACING
 from projections.spans import Placements
 from projections.standpoint import Standpoint
 
@@ -78,10 +79,18 @@ class Scope:
         if self.unit is None:
             return True
         named = [tag.partition(":")[::2] for tag in tags if not tag.startswith("dossier:")]
-        placed = [(kind, key) for kind, key in named if kind in {"unit", "post", "obligation"}]
+        placed = [(kind, key) for kind, key in named if kind in PLACING]
         if not placed:
             return any(kind in EVERYBODYS for kind, _ in named)
         return any(self.reaches(kind, key) for kind, key in placed)
+
+    def sees_of_subject(self, tags: Iterable[str]) -> bool:
+        """Whether a fact about a subject that lies within is visible.
+
+        What is placed nowhere (a leave, a duty's terms) goes with its subject.
+        """
+        named = list(tags)
+        return self.sees(named) or not any(tag.partition(":")[0] in PLACING for tag in named)
 
     def sees_attachment(self, namings: Iterable[Iterable[str]]) -> bool:
         """Whether a file is visible: some fact that names it is. Unnamed, its uploader's alone."""
@@ -109,6 +118,11 @@ class Scope:
             organisation = self._standpoint.background.organisation
             return {rows["post"][post].unit for post in organisation.posts_ever_of(PersonRef(key))}
         return set()
+
+
+def scope_at(here: Standpoint, unit: UnitId | None) -> Scope | None:
+    """What a key that is bound to a unit may reach as things stand now; None: everything."""
+    return None if unit is None else Scope(unit, here.questions.stand(here.connection))
 
 
 def named_by(command: type[msgspec.Struct], data: msgspec.Struct) -> Iterator[tuple[str, str]]:

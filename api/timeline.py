@@ -8,6 +8,7 @@ from litestar.di import NamedDependency
 from litestar.params import FromPath, QueryParameter
 
 from api.auth import Permission
+from api.scope import scope_at
 from api.visits import View, Visit
 from projections.citing import Citation
 from projections.standpoint import AsOf
@@ -65,6 +66,7 @@ def show_timeline(  # noqa: PLR0913, PLR0917  (one parameter a filter, given by 
     question = msgspec.json.encode([visit.address, kind, order, limit]).decode()
     went = visit.cursor(cursor, question)
     with visit.standing_as_before(view, went) as here:
+        scope = scope_at(here, visit.caller.unit)
         found = timeline(
             here.questions,
             here.as_of,
@@ -73,6 +75,7 @@ def show_timeline(  # noqa: PLR0913, PLR0917  (one parameter a filter, given by 
             beyond=int(went.after[0]) if went else None,
             limit=limit,
             backwards=order == "newest",
+            sees=scope.sees_of_subject if scope else None,
         )
     found = with_erased(found, visit.opened.sealed.erased_in)
     following = visit.following(found.as_of, found.next, question)

@@ -7,7 +7,7 @@ does not, by one step into the tag index for each of them, and neither reads wha
 Read next: `replaying.py`, which tells what each fact changed.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from functools import cached_property
 from itertools import chain, repeat
 from typing import Any, Final, LiteralString
@@ -24,7 +24,7 @@ from projections.obligations import OBLIGATION
 from projections.saving import Names
 from projections.spans import require
 from projections.standpoint import Standpoint
-from projections.timeline import check_subject
+from projections.timeline import Sees, check_subject, read_seen
 
 STRETCHES: Final = (128, 2_048)
 """Positions looked through, one stretch after the other, before the index is asked for each tag."""
@@ -40,9 +40,6 @@ PAGES: Final = (1, 16, 256)
 
 PLACING: Final = frozenset({"unit", "post", "obligation"})
 """Kinds of tags that say to which unit a fact belongs."""
-
-Sees = Callable[[Sequence[str]], bool]
-"""Whether somebody may see a fact with these tags."""
 
 
 class Selection(msgspec.Struct, frozen=True, kw_only=True):
@@ -128,11 +125,16 @@ class Course:
         chosen, sees = self._selection, self._selection.sees
         tags = () if chosen.subject is None else (chosen.subject,)
         items = (Item(types=chosen.types, tags=tags),) if tags or chosen.types else ()
-        for found in pages(self._here, items, after, until, backwards=backwards):
-            for one in found:
-                if sees is None or sees(decode(one.entry).tags):
-                    return one
-        return None
+        found = read_seen(
+            self._here.questions.recorder,
+            items,
+            after=after,
+            until=until,
+            limit=1,
+            backwards=backwards,
+            sees=sees,
+        )
+        return found[0] if found else None
 
     def _stored(self, position: int) -> Stored:
         recorder = self._here.questions.recorder

@@ -5,7 +5,7 @@ shows each entry exactly as it is stored and hashed.
 """
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Final
 
 import msgspec
@@ -13,13 +13,19 @@ from msgspec.structs import replace
 
 from ledger.codec import decode
 from ledger.errors import Invalid
-from ledger.recorder import Item, Stored
+from ledger.recorder import Item, PostgresRecorder, Stored
 from ledger.vocabulary import TAG_PREFIXES
 from projections.citing import Citation, cited
 from projections.standpoint import AsOf, Questions
 
 PAGE_MAX: Final = 500
 PREFIXES: Final = frozenset(TAG_PREFIXES.values())
+LOOKED_AT: Final = 256
+"""Facts read at once while those that were found may not be seen."""
+
+Sees = Callable[[Sequence[str]], bool]
+"""Whether somebody may see a fact with these tags."""
+
 _KEY: Final = re.compile(r"[^\x00-\x20\x7f]{1,200}")
 
 
@@ -52,10 +58,12 @@ def timeline(  # noqa: PLR0913  (what a page can be asked for)
     beyond: int | None = None,
     limit: int = PAGE_MAX,
     backwards: bool = False,
+    sees: Sees | None = None,
 ) -> Timeline:
     """The facts tagged with `subject` (`unit:X`, `obligation:Y` ...) that are known at `as_of`.
 
-    `types` leaves out all others. `beyond` is the `next` of the page before.
+    `types` leaves out all others, `sees` what somebody may not see. `beyond` is the `next` of the
+    page before.
     """
     check_subject(subject)
     if not 0 < limit <= PAGE_MAX:
@@ -65,20 +73,49 @@ def timeline(  # noqa: PLR0913  (what a page can be asked for)
         until = min(until, beyond - 1)
     elif beyond is not None:
         after = beyond
-    found: list[Stored] = []
-    if after < until:
-        item = Item(types=types, tags=(subject,))
-        # One more than asked tells whether another page follows.
-        page = questions.recorder.read(
-            (item,), after=after, until=until, limit=limit + 1, backwards=backwards
-        )
-        found = page.events
+    # One more than asked tells whether another page follows.
+    found = read_seen(
+        questions.recorder,
+        (Item(types=types, tags=(subject,)),),
+        after=after,
+        until=until,
+        limit=limit + 1,
+        backwards=backwards,
+        sees=sees,
+    )
     return Timeline(
         as_of=as_of,
         subject=subject,
         events=tuple(told(one) for one in found[:limit]),
         next=found[limit - 1].position if len(found) > limit else None,
     )
+
+
+def read_seen(  # noqa: PLR0913  (what can be asked for)
+    recorder: PostgresRecorder,
+    items: Sequence[Item],
+    *,
+    after: int,
+    until: int,
+    limit: int,
+    backwards: bool,
+    sees: Sees | None,
+) -> list[Stored]:
+    """The first facts after one position and until another that match, of those that may be seen.
+
+    Reads on until there are so many, or no more.
+    """
+    found: list[Stored] = []
+    count = limit
+    while after < until and len(found) < limit:
+        page = recorder.read(items, after=after, until=until, limit=count, backwards=backwards)
+        found += [one for one in page.events if sees is None or sees(decode(one.entry).tags)]
+        if len(page.events) < count:
+            break
+        last = page.events[-1].position
+        after, until = (after, last - 1) if backwards else (last, until)
+        count = max(limit, LOOKED_AT)
+    return found[:limit]
 
 
 def with_erased(found: Timeline, erased_in: Callable[[bytes], dict[str, int]]) -> Timeline:

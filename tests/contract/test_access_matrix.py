@@ -220,6 +220,33 @@ def test_one_event_outside_is_not_found(network: Doors) -> None:
     assert 0 < len(seen) < head
 
 
+@pytest.mark.parametrize("path", ["/timeline/duty:weekly?", "/events?subject=duty:weekly&"])
+@pytest.mark.parametrize("order", ["oldest", "newest"])
+def test_everybodys_subject_shows_a_bound_key_its_own(
+    network: Doors, path: str, order: str
+) -> None:
+    """A duty belongs to everybody, what it asked of others does not; pages go on over them."""
+    entries = []
+    following = ""
+    while True:
+        address = f"{path}order={order}&limit=20{following}"
+        answer = network.get(address, "manager", unit=OWN).json()
+        entries += [one["entry"] for one in answer["events"]]
+        cursor = answer.get("next_cursor", answer.get("next"))
+        if cursor is None:
+            break
+        following = f"&cursor={cursor}"
+    units = {tag for one in entries for tag in one["tags"] if tag.startswith("unit:")}
+    positions = [one["position"] for one in entries]
+
+    assert units == {f"unit:O{number}" for number in range(1, 6)}
+    assert "duty.published" in {one["type"] for one in entries}
+    assert positions == sorted(set(positions), reverse=order == "newest")
+    everything = network.get("/events?subject=duty:weekly&limit=500").json()["events"]
+    theirs = [one for one in everything if "unit:O6" in one["entry"]["tags"]]
+    assert len(entries) == len(everything) - len(theirs)
+
+
 def test_a_bound_key_must_name_its_subject(network: Doors) -> None:
     """The whole log is for keys of the whole ledger."""
     answer = network.get("/events", "auditor", unit=OWN)
