@@ -17,7 +17,8 @@ from ledger.database import Database, Role, connect_as_login
 from ledger.entry import Event
 from ledger.errors import LeadershipLost, RebuildGoing, RebuildStopped, ViewMissing
 from ledger.recorder import PostgresRecorder
-from projections import leading, rebuilding
+from ledger.sealing import session as sealing
+from projections import leading, positions, rebuilding
 from projections.build_difference import BuildDifference, build_difference
 from projections.leading import Lead
 from projections.positions import Standing, standings
@@ -309,6 +310,11 @@ def test_only_one_rebuilds(database: Database, recorder: PostgresRecorder) -> No
         project(database, recorder)
     with rebuild(database, recorder) as work:
         work.switch()
+
+
+def test_no_two_leaders_share_a_lock() -> None:
+    """Projecting, rebuilding and sealing a ledger are led by different ones at the same time."""
+    assert len({positions._PROJECTOR_LOCK, positions._REBUILD_LOCK, sealing.LOCK}) == 3
 
 
 def test_a_rebuild_that_was_taken_over_writes_nothing(
