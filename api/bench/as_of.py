@@ -95,7 +95,7 @@ QUESTIONS: Final[Mapping[str, Question]] = {
     "an aggregate": _aggregate,
     "the matrix of a branch": _matrix,
 }
-COLD: Final = "the matrix of a branch, its background read anew"
+COLD: Final = "the matrix, as a first question"
 
 
 class Compared(msgspec.Struct, frozen=True):

@@ -12,7 +12,7 @@ import msgspec
 
 WIDTH: Final = 760
 PANEL_HEIGHT: Final = 250
-TOP, LEFT, RIGHT, GAP = 56, 56, 214, 74
+TOP, LEFT, RIGHT, GAP = 56, 56, 230, 74
 TICKS: Final = 5
 LABEL_HEIGHT: Final = 15
 
