@@ -10,6 +10,8 @@ from ledger.errors import Invalid, NotFound, TooManyRows
 from ledger.events import platform
 from projections import between
 from projections.comparing import CAUSES_MAX, Comparison, RowDifference, compare
+from projections.replaying import steps
+from projections.selecting import Selection
 from tests.quarter import END, quarter
 from tests.scenario import wall
 from tests.telling import Told
@@ -93,6 +95,19 @@ def test_what_came_and_went_differs_in_nothing(told: Told) -> None:
     keys = {one.key for one in found.rows}
     assert ("monthly.O2.2026-04",) in keys
     assert ("monthly.O.2026-04",) not in keys
+
+
+def test_between_neighbours_differs_what_the_fact_changed(told: Told) -> None:
+    """From every position to the next: the rows of the step, field by field, and its fact."""
+    with told.questions.at() as here:
+        for step in steps(here, Selection(after=1)):
+            position = step.fact.position
+            found = compared(told, position - 1, position).rows
+            rows = [one for one in found if one.judged_before == one.judged_after or one.fields]
+
+            changed = sorted((one.table, one.key, one.change, one.fields) for one in step.changes)
+            assert sorted((one.table, one.key, one.change, one.fields) for one in rows) == changed
+            assert all([one.position for one in row.causes] == [position] for row in rows)
 
 
 def test_causes_are_counted_and_the_first_are_cited(told: Told) -> None:
