@@ -273,6 +273,12 @@ class RebuildStopped(LedgerError):
     code = "rebuild-stopped"
 
 
+class MigrationPending(LedgerError):
+    """The database is older than this program; run `ledger migrate`."""
+
+    code = "migration-pending"
+
+
 class MigrationNotAtomic(LedgerError):
     """A migration ends its own transaction; remove COMMIT and ROLLBACK from the file."""
 

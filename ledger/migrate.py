@@ -14,7 +14,12 @@ from psycopg import sql
 from psycopg.pq import TransactionStatus
 
 from ledger.database import Database, Role, connect_as_login
-from ledger.errors import MigrationEdited, MigrationMissing, MigrationNotAtomic
+from ledger.errors import (
+    MigrationEdited,
+    MigrationMissing,
+    MigrationNotAtomic,
+    MigrationPending,
+)
 
 # Beside the packages, in the source tree and when installed alike.
 FOLDER = Path(__file__).parent.parent / "migrations"
@@ -47,6 +52,7 @@ CREATE TABLE IF NOT EXISTS ledger.migration (
     applied_at timestamptz NOT NULL DEFAULT clock_timestamp()
 );
 """
+IS_MIGRATED = "SELECT to_regclass('ledger.migration') IS NOT NULL"
 APPLIED = "SELECT number, name, sha256 FROM ledger.migration ORDER BY number"
 BECOME = sql.SQL("SET LOCAL ROLE {}")
 RECORD = "INSERT INTO ledger.migration (number, name, sha256) VALUES (%s, %s, %s)"
@@ -63,6 +69,18 @@ def migrate(database: Database, folder: Path = FOLDER) -> list[str]:
         for migration in pending:
             _apply(connection, migration)
     return [migration.name for migration in pending]
+
+
+def is_migrated(database: Database, folder: Path = FOLDER) -> bool:
+    """Whether there is anything here yet; `MigrationPending` when not all of it is."""
+    with connect_as_login(database.url) as connection:
+        row = connection.execute(IS_MIGRATED).fetchone()
+        if row is None or not row[0]:
+            return False
+        if pending := _pending(connection, read_folder(folder)):
+            names = ", ".join(migration.name for migration in pending)
+            raise MigrationPending(f"the database has not had {names} yet; run `ledger migrate`")
+    return True
 
 
 def read_folder(folder: Path) -> list[Migration]:

@@ -8,11 +8,12 @@ from pathlib import Path
 from typing import Final
 
 from ledger.attachments import AttachmentStore, attachments_folder
-from ledger.database import Database, Role, connect_as_login, open_database
+from ledger.database import Database, Role, open_database
 from ledger.entry import Context
 from ledger.errors import NotFound, ProjectorLeading
 from ledger.identifiers import new_fact_id
 from ledger.log import Log
+from ledger.migrate import is_migrated
 from ledger.recorder import LedgerInfo, find_ledger
 from ledger.sealed import PersonalKeys, SealedStore
 from ledger.sealing.guard import open_recorder
@@ -117,23 +118,16 @@ def opened(environ: Mapping[str, str]) -> Iterator[Opened]:
             found.recorder.close()
 
 
-IS_MIGRATED: Final = "SELECT to_regclass('ledger.ledger') IS NOT NULL"
 NAMES: Final = "SELECT name FROM ledger.ledger ORDER BY name"
 
 
 def ledger_if_any(database: Database, name: str) -> LedgerInfo | None:
     """The ledger of this name, in a database that may not be migrated yet."""
-    return find_ledger(database, name) if _is_migrated(database) else None
-
-
-def _is_migrated(database: Database) -> bool:
-    with connect_as_login(database.url) as connection:
-        row = connection.execute(IS_MIGRATED).fetchone()
-    return row is not None and bool(row[0])
+    return find_ledger(database, name) if is_migrated(database) else None
 
 
 def _find(database: Database, name: str) -> LedgerInfo:
-    if not _is_migrated(database):
+    if not is_migrated(database):
         raise NotFound(
             "there is no ledger here yet; begin with `ledger demo`, `ledger import` or "
             "`ledger serve`, or correct LEDGER_HOME or LEDGER_DATABASE_URL"

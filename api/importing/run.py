@@ -20,12 +20,12 @@ from api.importing.people import People, contradictions
 from api.importing.rehearsal import Story
 from api.progress import Progress
 from ledger.bulk import Bulk
-from ledger.database import Database, connect_as_login, open_database
+from ledger.database import open_database
 from ledger.errors import Conflict
 from ledger.events.platform import ImportCommitted
 from ledger.founding import found_ledger
 from ledger.log import Log
-from ledger.migrate import migrate
+from ledger.migrate import is_migrated, migrate
 from ledger.recorder import Head, Item, Page, Stored, find_ledger, receipt_of
 from ledger.sealing.guard import guard_of
 from ledger.sealing.keys import origin_of, receipts_key
@@ -167,7 +167,7 @@ def _opened(settings: Settings, *, commit: bool) -> Iterator[Opened | None]:
                 now=now,
                 guard=guard_of(settings, settings.name),
             )
-        elif _is_migrated(database):
+        elif is_migrated(database):
             info = find_ledger(database, settings.name)
         if info is None:
             yield None
@@ -181,15 +181,6 @@ def _opened(settings: Settings, *, commit: bool) -> Iterator[Opened | None]:
             opened.recorder.close()
     finally:
         database.close()
-
-
-IS_MIGRATED: Final = "SELECT to_regclass('ledger.ledger') IS NOT NULL"
-
-
-def _is_migrated(database: Database) -> bool:
-    with connect_as_login(database.url) as connection:
-        row = connection.execute(IS_MIGRATED).fetchone()
-    return row is not None and bool(row[0])
 
 
 class _Nothing:

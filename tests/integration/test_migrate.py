@@ -10,8 +10,8 @@ from psycopg.conninfo import make_conninfo
 
 from ledger.database import Database, Role
 from ledger.embedded import EmbeddedServer
-from ledger.errors import MigrationEdited, MigrationMissing, MigrationNotAtomic
-from ledger.migrate import FOLDER, migrate, read_folder
+from ledger.errors import MigrationEdited, MigrationMissing, MigrationNotAtomic, MigrationPending
+from ledger.migrate import FOLDER, is_migrated, migrate, read_folder
 
 
 @pytest.fixture
@@ -58,6 +58,17 @@ def test_applies_what_is_new(empty: Database, folder: Path) -> None:
     (folder / "0003_second.sql").write_text("CREATE TABLE ledger.second (id int);")
 
     assert migrate(empty, folder) == ["0003_second.sql"]
+
+
+def test_who_only_asks_is_told_what_is_missing(empty: Database, folder: Path) -> None:
+    """Nothing there, older than the program, or as it should be: said before a question fails."""
+    assert not is_migrated(empty, folder)
+    migrate(empty, folder)
+    assert is_migrated(empty, folder)
+    (folder / "0003_second.sql").write_text("CREATE TABLE ledger.second (id int);")
+
+    with pytest.raises(MigrationPending, match=r"has not had 0003_second\.sql yet; run `ledger mi"):
+        is_migrated(empty, folder)
 
 
 def test_a_file_applies_whole_or_not_at_all(empty: Database, folder: Path) -> None:
