@@ -59,13 +59,14 @@ def account(
             "period", f"these are {len(periods)} periods; ask for {PERIODS_MAX} at most"
         )
     calendar = here.history(()).calendar
-    return [_accounted(here, calendar, counted, one, asked) for one in periods]
+    fixed = None if asked is None else _then(here, *here.questions.resolve(asked), asked)
+    return [
+        _accounted(counted, one, fixed or _own_then(here, calendar, one.last_due))
+        for one in periods
+    ]
 
 
-def _accounted(
-    here: Standpoint, calendar: Calendar, counted: Counting, now: Counted, asked: Asked
-) -> Accounted:
-    then = _then(here, calendar, now.last_due, asked)
+def _accounted(counted: Counting, now: Counted, then: Then) -> Accounted:
     before = now
     if then.reached:
         before = counted.then(now, Moment(then.position, then.instant))
@@ -81,15 +82,16 @@ def _accounted(
     )
 
 
-def _then(here: Standpoint, calendar: Calendar, last_due: datetime, asked: Asked) -> Then:
+def _own_then(here: Standpoint, calendar: Calendar, last_due: datetime) -> Then:
+    """When a period with this last due was accounted for."""
+    instant = calendar.add_working_days(last_due, WORKING_DAYS_AFTER, DEFAULT_ZONE)
+    if instant > here.moment.instant:
+        return Then(here.moment.position, here.moment.instant, reached=False)
+    return _then(here, here.questions.position_at(instant), instant)
+
+
+def _then(here: Standpoint, position: int, instant: datetime, asked: Asked = None) -> Then:
     moment = here.moment
-    if asked is not None:
-        position, instant = here.questions.resolve(asked)
-    else:
-        instant = calendar.add_working_days(last_due, WORKING_DAYS_AFTER, DEFAULT_ZONE)
-        if instant > moment.instant:
-            return Then(moment.position, moment.instant, reached=False)
-        position = here.questions.position_at(instant)
     is_beyond = isinstance(asked, int) and position > moment.position
     if instant > moment.instant or is_beyond:
         return Then(moment.position, moment.instant, reached=False)

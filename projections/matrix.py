@@ -157,10 +157,7 @@ class _Whole:
 
     def __init__(self, here: Standpoint, columns: Sequence[Accounted], span: Span) -> None:
         self._columns = columns
-        units: set[str] = set()
-        for one in columns:
-            units.update(one.now.met_units)
-            units.update(two.unit for two in one.now.rest)
+        units: set[str] = set().union(*(one.now.units for one in columns))
         organisation = here.background.organisation
         at = min(here.moment.instant, day_start(span.last + ONE_DAY, DEFAULT_ZONE))
         self._parent = {

@@ -53,6 +53,11 @@ class Counted(msgspec.Struct, frozen=True, kw_only=True, dict=True):
         return [one.unit for one in self.met]
 
     @cached_property
+    def units(self) -> frozenset[str]:
+        """Every unit that owed any of them."""
+        return frozenset(self.met_units).union(one.unit for one in self.rest)
+
+    @cached_property
     def accepted_units(self) -> Sequence[str]:
         """The unit of each that was met and accepted."""
         return [one.unit for one in self.met if one.accepted]
