@@ -271,7 +271,8 @@ def _tell(outcome: Outcome, *, as_json: bool) -> None:
         agrees = "agrees with the new build" if checked.agrees else f"disagrees: {checked.what}"
         click.echo(f"{checked.view}: the log folded once more {agrees}")
     click.echo(f"position {outcome.position:,}: {outcome.why}", err=not outcome.switched)
-    _tell_dropped(outcome.dropped, as_json=False)
+    if outcome.dropped:
+        _tell_dropped(outcome.dropped, as_json=False)
 
 
 def _answers(difference: "BuildDifference", table: str) -> str:
@@ -284,6 +285,8 @@ def _tell_dropped(dropped: "Sequence[Dropped]", *, as_json: bool) -> None:
     if as_json:
         printing.print_json(list(dropped))
         return
+    if not dropped:
+        click.echo("nothing to drop")
     for one in dropped:
         what = "is read at this moment and was left" if one.still_read else "was dropped"
         click.echo(f"{one.name}, build {one.generation}, {what}")
