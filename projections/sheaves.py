@@ -13,8 +13,7 @@ from collections import OrderedDict
 from collections.abc import Iterable, Sequence
 from datetime import UTC, date, datetime, timedelta
 from functools import cached_property
-from itertools import chain
-from typing import Any, Final, TypeAlias
+from typing import Final, TypeAlias
 
 import psycopg
 from psycopg import sql
@@ -26,7 +25,7 @@ from projections.obligations import OBLIGATION
 from projections.remembering import Memory
 from projections.saving import Names
 from projections.tallies import Tally
-from projections.time_travel import Reader, Version
+from projections.time_travel import Reader, Where
 
 VERSIONS_MAX: Final = 500_000
 """Versions kept in memory, some 330 MB with what was tallied of them: a year of 2,400 units that
@@ -46,6 +45,9 @@ TALLIES_MAX: Final = 6
 
 Key: TypeAlias = tuple[date, str]
 """The day on which periods end, and the duty."""
+
+Versioned: TypeAlias = tuple[str, Brief, int, int | None]
+"""An obligation, in brief, and the positions from which and before which it held so."""
 
 
 class Shown:
@@ -211,8 +213,8 @@ class Sheaves:
                 "since": self._known_to,
                 "until": newest.position,
             }
-            touched = [(one,) for (one,) in connection.execute(TOUCHED, asked)]
-            self._tell(newest.changes(OBLIGATION, touched, self._known_to).values())
+            touched = [one for (one,) in connection.execute(TOUCHED, asked)]
+            self._tell(self._versions(newest, {"obligation": touched}, self._known_to))
             self._known_to = newest.position
 
     def _begin_anew(
@@ -225,16 +227,17 @@ class Sheaves:
         self._kept.clear()
         self._builds, self._known_to = builds, position
 
-    def _tell(self, changed: Iterable[Sequence[Version[Any]]]) -> None:
-        """Take in the versions of what was touched: all of a sheaf at once, for they are a line."""
-        briefing = Briefing()
-        by_key: dict[Key, list[tuple[str, Brief, int, int | None]]] = {}
-        for one in chain.from_iterable(changed):
-            body = OBLIGATION.encode(one.row).decode()
-            brief = briefing.brief(body, one.valid_from)
-            version = (str(brief.obligation), brief, one.valid_from, one.valid_to)
-            by_key.setdefault((brief.period_end, str(brief.duty)), []).append(version)
-        for key, told in by_key.items():
+    def _versions(self, reader: Reader, where: Where, since: int = 0) -> dict[Key, list[Versioned]]:
+        """The versions that match, by sheaf."""
+        found: dict[Key, list[Versioned]] = {}
+        for version in reader.every(OBLIGATION, where, since=since, decode=Briefing().brief):
+            brief = version[1]
+            found.setdefault((brief.period_end, str(brief.duty)), []).append(version)
+        return found
+
+    def _tell(self, touched: dict[Key, list[Versioned]]) -> None:
+        """Take in what was touched: all of a sheaf at once, for its versions are one line."""
+        for key, told in touched.items():
             place = bisect_left(self._catalogue, key)
             if self._catalogue[place : place + 1] != [key]:
                 self._catalogue.insert(place, key)
@@ -243,14 +246,9 @@ class Sheaves:
 
     def _load(self, reader: Reader, keys: Sequence[Key]) -> None:
         where = {"period_end": {one for one, _ in keys}, "duty": {duty for _, duty in keys}}
-        by_key: dict[Key, list[tuple[str, Brief, int, int | None]]] = {one: [] for one in keys}
-        for version in reader.every(OBLIGATION, where, decode=Briefing().brief):
-            brief = version[1]
-            found = by_key.get((brief.period_end, str(brief.duty)))
-            if found is not None:
-                found.append(version)
-        for place, told in by_key.items():
-            self._kept[place] = Sheaf(place, Chronicle(told_by(told)))
+        found = self._versions(reader, where)
+        for key in keys:
+            self._kept[key] = Sheaf(key, Chronicle(told_by(found.get(key, ()))))
 
     def _make_room(self, asked: int) -> None:
         """Let go of what was not asked for longest, but of nothing that is asked for now."""
