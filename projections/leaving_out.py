@@ -41,9 +41,11 @@ def causes_of(
         return alone, True, True
     # Together they restore it; whatever need not be left out for that is no cause.
     needed = set(arrived)
-    for one in reversed(arrived):
-        if restored(needed - {one}):
-            needed.remove(one)
+    while spare := next(
+        (one for one in sorted(needed, reverse=True) if restored(needed - {one})), None
+    ):
+        # Facts undo one another, so what could not be spared before may be now: look at all again.
+        needed.remove(spare)
     return sorted(needed), False, True
 
 

@@ -154,9 +154,10 @@ def post_at(history: History, post: PostId, at: datetime) -> PostStanding | None
 
 
 def person_at(history: History, person: PersonRef, at: datetime) -> PersonAt | None:
-    """A person; None before anything was known of them."""
+    """A person; None while nothing is known of them, or all of it was annulled."""
     organisation = history.organisation
-    if person not in organisation.persons:
+    row = organisation.persons.get(person)
+    if row is None or not (row.registered or row.posts or row.leaves or row.departures):
         return None
     gone = [one for one in organisation.departures(person) if one.at <= at]
     leave = organisation.on_leave(person, at)

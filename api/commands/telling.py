@@ -285,6 +285,8 @@ def _subject(one: Difference, names: Names, language: str) -> str:
 def _why(one: Difference) -> str:
     if not one.weighed:
         return f"these {one.arrived} facts arrived about it"
+    if len(one.causes) == 1:
+        return "without this fact the earlier answer would still hold"
     if one.each_alone:
         return "without any one of these the earlier answer would still hold"
     return "without all of these together the earlier answer would still hold"

@@ -13,7 +13,7 @@ from tests.demonstrating import NAME
 
 PAGE = Path(__file__).parents[2] / "docs" / "time-travel.md"
 BLOCK = re.compile(
-    r"```sh\nledger ((?:replay|compare|show) [^\n]*)\n```\n\n```text\n(.*?)```", re.DOTALL
+    r"```sh\nledger ((?:replay|compare|show|org) [^\n]*)\n```\n\n```text\n(.*?)```", re.DOTALL
 )
 REST = "..."
 """At the end of a line: what follows is not shown on the page."""

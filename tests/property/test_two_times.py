@@ -1,22 +1,46 @@
 """Two knowings of a business date: the difference is that of two replays, never unexplained."""
 
-from datetime import date
+from datetime import date, timedelta
 from itertools import count
+from typing import Any
 
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from ledger.database import Database
+from ledger.events import duties
+from ledger.events import organisation as o
 from ledger.model.history import CALENDAR_KEY, History
+from ledger.vocabulary import Power
 from projections.differing import difference
 from projections.standings import Stood, Subject, stood
 from projections.structure import instant_of
 from projections.two_times import two_times
-from tests.scenario import Scenario
-from tests.stories import stories
+from tests.scenario import ZONE, Scenario
+from tests.stories import Draw, stories
 from tests.telling import Told
 
 FIRST, LAST = date(2026, 2, 1), date(2026, 6, 30)
+
+FACTS: tuple[Any, ...] = (
+    o.PostAbolished(post="S-head"),
+    o.PostAbolished(post="O-head"),
+    o.PostSuperiorChanged(post="O2-head", superior="HQ-head"),
+    o.PostSuperiorChanged(post="S-head", superior="S2-head"),
+    o.PersonDeparted(person="A", cause="resigned"),
+    o.LeaveRecorded(person="C", kind="annual"),
+    o.HolderAppointed(post="S2-head", person="C"),
+    o.UnitRenamed(unit="S", name_zh="新", name_en="New"),
+    o.UnitClosed(unit="S"),
+    o.UnitReparented(unit="S", parent="S2"),
+    o.SupportLineAttached(unit="O", supporter="S2"),
+    o.DelegationGranted(
+        delegation="lent", post="O-head", principal="A", delegate="E", powers=(Power.REPORTING,)
+    ),
+    o.DelegationAccepted(delegation="lent", post="O-head", delegate="E"),
+    duties.DutyRetired(duty="monthly"),
+    duties.DutyAssigned(duty="monthly", unit="S"),
+)
 
 _names = count()
 
@@ -26,16 +50,33 @@ def subjects(*histories: History) -> set[Subject]:
     found = {Subject("calendar", CALENDAR_KEY)}
     for history in histories:
         for kind in ("unit", "post", "person", "duty"):
-            found |= {Subject(kind, key) for key in history.rows[kind]}  # type: ignore[arg-type]
+            found |= {Subject(kind, key) for key in history.rows[kind]}
     return found
 
 
+@st.composite
+def reorganised(draw: Draw) -> Scenario:
+    """A random story, and after it some facts that only the organisation's questions hear of."""
+    told: Scenario = draw(stories(events_max=20))
+    now = told.events[-1].recorded_at.astimezone(ZONE)
+    for number in range(draw(st.integers(0, 8))):
+        now += timedelta(hours=1)
+        effective = now + timedelta(hours=draw(st.integers(-2000, 200)))
+        told.say(
+            f"reorganised {number}",
+            f"{now:%Y-%m-%d %H:%M:%S}",
+            draw(st.sampled_from(FACTS)),
+            effective=f"{effective:%Y-%m-%d %H:%M}",
+        )
+    return told
+
+
 @settings(
-    max_examples=40,
+    max_examples=60,
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
-@given(data=st.data(), story=stories(events_max=24))
+@given(data=st.data(), story=reorganised())
 def test_the_difference_is_that_of_two_replays(
     database: Database, data: st.DataObject, story: Scenario
 ) -> None:
