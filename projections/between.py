@@ -40,13 +40,14 @@ MATCH: Final = sql.SQL(" AND {column} = ANY (%(values)s::text[])")
 # What has no relief, no channel and no moved due says by its period when time was done with it.
 UNMOVED: Final = sql.SQL("""
 SELECT body FROM (
-    SELECT body::text AS body, period_end, unit FROM views.{current}
+    SELECT body::text AS body, period_end, unit, duty FROM views.{current}
     WHERE ledger_id = %(ledger_id)s{match} AND valid_from <= %(since)s
     UNION ALL
-    SELECT body::text, period_end, unit FROM views.{history}
+    SELECT body::text, period_end, unit, duty FROM views.{history}
     WHERE ledger_id = %(ledger_id)s{match} AND valid_from <= %(since)s AND valid_to > %(until)s
 ) AS held
-WHERE period_end >= %(ended_since)s::date OR unit = ANY (%(disturbed)s::text[])
+WHERE period_end >= %(ended_since)s::date
+   OR unit = ANY (%(units)s::text[]) OR duty = ANY (%(duties)s::text[])
    OR body LIKE '%%"reliefs":%%' OR body LIKE '%%"channel":%%' OR body LIKE '%%"due_changes":%%'
 LIMIT %(limit)s
 """)
@@ -82,6 +83,18 @@ class Named(msgspec.Struct, frozen=True):
     values: Sequence[str]
 
 
+class Doubtful(msgspec.Struct, frozen=True, kw_only=True):
+    """Obligations that may be judged otherwise although no fact is about them.
+
+    Those of periods that ended since a day, of some units, of some duties, and, whatever these
+    say, all that were postponed or relieved.
+    """
+
+    ended_since: date
+    units: Sequence[str]
+    duties: Sequence[str]
+
+
 class Between:
     """Asks the builds that a reader asks, about the time from `since` until its own position."""
 
@@ -103,15 +116,9 @@ class Between:
             key: Ends(before, after) for key, (before, after) in found.items() if before != after
         }
 
-    def unmoved(
-        self, table: Table[R], named: Named | None, ended_since: date, disturbed: Sequence[str]
-    ) -> list[R]:
-        """Of the obligations that no fact changed, those that time or other facts may have.
-
-        Those of periods that ended since a day, of the units disturbed, and whatever was
-        postponed or relieved.
-        """
-        asked = {"ended_since": ended_since, "disturbed": list(disturbed)}
+    def unmoved(self, table: Table[R], named: Named | None, doubtful: Doubtful) -> list[R]:
+        """Of the obligations that no fact changed, those that time or other facts may have."""
+        asked = msgspec.structs.asdict(doubtful)
         return [table.decode(body) for (body,) in self._ask(UNMOVED, table, named, **asked)]
 
     def causes(self, table: Table[Any], keys: Iterable[Key]) -> dict[Key, list[int]]:

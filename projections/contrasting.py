@@ -12,12 +12,13 @@ from typing import Any, Final, Literal, TypeAlias
 
 import msgspec
 
+from ledger.model.calendar import Calendar
 from ledger.model.history import CALENDAR_KEY, RULES_KEY, History
 from ledger.model.obligations import Obligation
 from ledger.model.rules import Rules
 from ledger.timeliness import Outcome
 from ledger.vocabulary import Moment, UnitRef
-from projections.between import Between, Ends, Named
+from projections.between import Between, Doubtful, Ends, Named
 from projections.calendar import CALENDAR, RULES
 from projections.duties import DUTY
 from projections.judging import assessed
@@ -149,8 +150,7 @@ class Contrast:
         """The obligations that differ, or are judged otherwise."""
         ends = self._ends(OBLIGATION)
         named = None if self._below is None else named_in(OBLIGATION, self._below)
-        ended_since, disturbed = self._doubtful()
-        for row in self.between.unmoved(OBLIGATION, named, ended_since, disturbed):
+        for row in self.between.unmoved(OBLIGATION, named, self._doubtful()):
             ends[OBLIGATION.key_of(row)] = Ends(row, row)
         judged = [self._judge(ends, number) for number in (0, 1)]
         for key, one in ends.items():
@@ -158,23 +158,29 @@ class Contrast:
             if one.before is not one.after or pair[0] != pair[1]:
                 yield _differing(_OWED, key, one, pair)
 
-    def _doubtful(self) -> tuple[date, list[str]]:
-        """From which day on a period's end leaves something to time, and the units disturbed."""
-        tables: tuple[Table[Any], ...] = (CALENDAR, DUTY, RULES)
-        if any(self.between.ends(table) for table in tables):
-            return date.min, []
+    def _doubtful(self) -> Doubtful:
+        """Which obligations that no fact changed may be judged otherwise all the same."""
         rows = self._after.background.rows
-        disturbed = {str(key) for (key,) in self._ends(UNIT)}
+        units = {str(key) for (key,) in self._ends(UNIT)}
         # Days of its own may put off the dues of a unit for as long as they last.
-        disturbed |= {one.unit for one in rows["unit"].values() if one.local_days}
-        disturbed |= {one.unit for one in rows["unit"].values() if one.force_majeure}
+        own = (one for one in rows["unit"].values() if one.local_days or one.force_majeure)
+        units.update(one.unit for one in own)
         dues = (terms.due.working_days for duty in rows["duty"].values() for terms in duty.terms)
         rules = (Rules(), *(one for book in rows["rules"].values() for one in book))
         graces = (
             one.late_channel_working_days + one.first_period_grace_working_days for one in rules
         )
         days = (max(dues, default=0) + max(graces)) * CALENDAR_DAYS + SPARE_DAYS
-        return self._before.moment.instant.date() - timedelta(days=days), sorted(disturbed)
+        since = date.min if self.between.ends(RULES) else self._before.moment.instant.date()
+        turned = [
+            day for ends in self.between.ends(CALENDAR).values() for day in _days_turned(ends)
+        ]
+        first = min((since, *turned))
+        return Doubtful(
+            ended_since=first - timedelta(days=min(days, (first - date.min).days)),
+            units=sorted(units),
+            duties=sorted(str(key) for (key,) in self.between.ends(DUTY)),
+        )
 
     def _judge(self, ends: Mapping[Key, Ends[Obligation]], number: int) -> dict[Key, Judgement]:
         """How the rows of one end are judged."""
@@ -229,6 +235,18 @@ def _judged(history: History, rows: Iterable[Obligation], moment: Moment) -> dic
         else Judgement(outcome=found.outcome, due=found.due, kind=found.kind, pending=found.pending)
         for row, found in assessed(history, rows, moment)
     }
+
+
+def _days_turned(ends: Ends[Calendar]) -> Iterator[date]:
+    """The days that facts about the calendar turned, and a year that was announced at last."""
+    before, after = ends.before or Calendar(), ends.after or Calendar()
+    for one in {*before.announcements} ^ {*after.announcements}:
+        if one.revision == 1:
+            yield date(one.year, 1, 1)
+    for shift in {*before.shifts} ^ {*after.shifts}:
+        yield from shift.days
+    for outage in {*before.outages} ^ {*after.outages}:
+        yield outage.started_at.date()
 
 
 def _leads_to(row: Obligation) -> tuple[tuple[Table[Any], str], ...]:

@@ -35,6 +35,10 @@ FEW_UNITS: Final = 40
 MANY_UNITS_SHARE: Final = 20
 """One unit in so many, and more: their facts of rare types are found by walking the log."""
 
+STRUCTURAL_UNITS_MAX: Final = 400
+"""Facts that say what units, posts and persons are have tags of their own, which are short: of so
+many units they are asked for all the same."""
+
 PAGES: Final = (1, 16, 256)
 """Facts read at once, ever more while none of them belongs to the selection."""
 
@@ -226,7 +230,7 @@ class _Subtree:
             if (found := self._look(start, end, backwards=backwards)) is not None:
                 return found
             after, until = (after, start) if backwards else (end, until)
-        if self._types and units * MANY_UNITS_SHARE > len(self._here.background.rows["unit"]):
+        if self._is_walked:
             return self._walk(after, until, backwards=backwards)
         while after < until:
             found = self._probe(after, until, backwards=backwards)
@@ -301,6 +305,14 @@ class _Subtree:
             "until": until,
             "types": self._types,
         }
+
+    @cached_property
+    def _is_walked(self) -> bool:
+        """Whether walking the log by types is quicker than asking for each tag."""
+        units = len(self._held.units)
+        if not self._types or (self._is_structural and units <= STRUCTURAL_UNITS_MAX):
+            return False
+        return units * MANY_UNITS_SHARE > len(self._here.background.rows["unit"])
 
     @cached_property
     def _is_structural(self) -> bool:

@@ -8,6 +8,7 @@ import pytest
 from ledger.database import Database
 from ledger.errors import Invalid, NotFound, TooManyRows
 from ledger.events import platform
+from ledger.vocabulary import Moment
 from projections import between
 from projections.comparing import CAUSES_MAX, Comparison, RowDifference, compare
 from projections.replaying import steps
@@ -52,8 +53,12 @@ def test_a_fact_about_the_unit_changes_what_is_judged(told: Told) -> None:
     assert not found.by_time
 
 
-def test_a_fact_about_the_calendar_changes_what_is_judged(told: Told) -> None:
-    """An outage on the afternoon of the due moves it; declaring and ratifying it are cited."""
+@pytest.mark.parametrize("year", [2026, 2027])
+def test_a_fact_about_the_calendar_changes_what_is_judged(told: Told, year: int) -> None:
+    """An outage on the afternoon of the due moves it; declaring and ratifying it are cited.
+
+    Also when both moments lie so late that time has long been done with that due.
+    """
     story = quarter()
     down = platform.OutageDeclared(
         outage="down",
@@ -66,7 +71,9 @@ def test_a_fact_about_the_calendar_changes_what_is_judged(told: Told) -> None:
     story.say("ratified", "2026-05-22 10:00", platform.OutageRatified(outage="down", calendar="CN"))
     told.tell(story.events[-2:])
 
-    found = row(compared(told, 56, 58, unit="O"), "monthly.O.2026-04")
+    told.now = wall(f"{year}-07-01 00:00")
+    moments = [Moment(at, wall(f"{year}-06-0{at - 55} 00:00")) for at in (56, 58)]
+    found = row(compared(told, *moments, unit="O"), "monthly.O.2026-04")
 
     assert (found.fields, found.by_time) == ((), False)
     assert found.judged_before is not None

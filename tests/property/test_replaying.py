@@ -174,6 +174,7 @@ def small_stretches() -> Iterator[pytest.MonkeyPatch]:
         st.sampled_from([(), (1,), (2, 5), selecting.STRETCHES]),
         st.sampled_from([0, selecting.FEW_UNITS]),
         st.sampled_from([0, selecting.MANY_UNITS_SHARE]),
+        st.sampled_from([0, selecting.STRUCTURAL_UNITS_MAX]),
     ),
     data=st.data(),
 )
@@ -184,7 +185,7 @@ def test_stepping_meets_every_fact_of_the_selection(  # noqa: PLR0913, PLR0917  
     unit: str | None,
     subject: str,
     types: list[str],
-    ways: tuple[tuple[int, ...], int, int],
+    ways: tuple[tuple[int, ...], int, int, int],
     data: st.DataObject,
 ) -> None:
     """Forwards, backwards, and from anywhere: the facts that belong to it, and no other.
@@ -194,6 +195,7 @@ def test_stepping_meets_every_fact_of_the_selection(  # noqa: PLR0913, PLR0917  
     small_stretches.setattr(selecting, "STRETCHES", ways[0])
     small_stretches.setattr(selecting, "FEW_UNITS", ways[1])
     small_stretches.setattr(selecting, "MANY_UNITS_SHARE", ways[2])
+    small_stretches.setattr(selecting, "STRUCTURAL_UNITS_MAX", ways[3])
     head = len(story.events)
     until = data.draw(st.integers(1, head))
     chosen = Selection(
