@@ -65,9 +65,7 @@ def builds_of(connection: psycopg.Connection, name: str) -> list[Build]:
 # Those being rebuilt are led by somebody else, under an epoch of their own.
 NEW_EPOCH: Final = """
 UPDATE ledger.projection
-SET epoch = (SELECT max(epoch) + 1 FROM ledger.projection WHERE ledger_id = %(ledger_id)s),
-    stopped_at = NULL,
-    stopped_reason = NULL
+SET epoch = (SELECT max(epoch) + 1 FROM ledger.projection WHERE ledger_id = %(ledger_id)s)
 WHERE ledger_id = %(ledger_id)s AND NOT rebuilding
 RETURNING epoch
 """
@@ -78,7 +76,7 @@ def lead_builds(
 ) -> tuple[list[int], int]:
     """The generation of each projection to go on with, and the epoch to save them under.
 
-    Shuts out every earlier leader, and lets stopped projections try again.
+    Shuts out every earlier leader.
     """
     with connection.transaction():
         lock_builds(connection)
@@ -212,6 +210,18 @@ WHERE ledger_id = %(ledger_id)s AND name = %(name)s
 def promote(connection: psycopg.Connection, ledger_id: int, name: str, generation: int) -> None:
     """From now on this build answers; readers that began with another keep it for a while."""
     connection.execute(PROMOTE, {"ledger_id": ledger_id, "name": name, "generation": generation})
+
+
+RESUME: Final = """
+UPDATE ledger.projection
+SET stopped_at = NULL, stopped_reason = NULL
+WHERE ledger_id = %s AND name = %s AND generation = %s
+"""
+
+
+def resume(connection: psycopg.Connection, ledger_id: int, name: str, generation: int) -> None:
+    """From now on a build that had stopped counts again among those that go on."""
+    connection.execute(RESUME, (ledger_id, name, generation))
 
 
 FORGET: Final = """

@@ -23,7 +23,7 @@ from psycopg import errors
 from ledger.database import Database, Role
 from ledger.entry import Event
 from ledger.recorder import Head, Stored
-from projections.builds import lead_builds, promote
+from projections.builds import lead_builds, promote, resume
 from projections.folding import MemoryRows
 from projections.positions import leave_lead, standings, take_lead
 from projections.saving import Step, load_rows, save
@@ -80,6 +80,9 @@ class _Folding:
         self.generation = generation
         self.position = 0
         self.stopped: tuple[int, str] | None = None
+        self.resuming: tuple[int, str] | None = None
+        """Where it had stopped, until it has caught up: whoever asks for now does not go back."""
+
         self._load = partial(load_rows, reading, ledger_id, generation)
         self._rows = MemoryRows(())
 
@@ -122,8 +125,8 @@ class _Folding:
 
     def step(self, after: int) -> Step:
         """What was folded since the last step, as it is to be saved."""
-        stopped_at, stopped_reason = self.stopped or (None, None)
-        before, self.position = self.position, stopped_at - 1 if stopped_at else after
+        before, self.position = self.position, self.stopped[0] - 1 if self.stopped else after
+        stopped_at, stopped_reason = self.stopped or self.resuming or (None, None)
         return Step(
             name=self.projection.name,
             generation=self.generation,
@@ -269,12 +272,15 @@ class Lead:
         return lead_builds(connection, self._ledger_id, projections)
 
     def _promote(self) -> None:
-        """Let what has caught up serve."""
+        """Let what has caught up serve, and count again."""
         for folding in self.going:
+            name, generation = folding.projection.name, folding.generation
             if folding not in self._promoted:
-                name, generation = folding.projection.name, folding.generation
                 promote(self._connection, self._ledger_id, name, generation)
                 self._promoted.add(folding)
+            if folding.resuming is not None:
+                resume(self._connection, self._ledger_id, name, generation)
+                folding.resuming = None
 
     def _begin(self) -> set[_Folding]:
         """Go on from the saved positions; the projections whose build serves already."""
@@ -284,6 +290,8 @@ class Lead:
         for folding in self._foldings:
             standing = found[folding.projection.name, folding.generation]
             folding.begin(standing.position)
+            if standing.stopped_at is not None:
+                folding.resuming = (standing.stopped_at, standing.stopped_reason or "")
             if standing.serving:
                 serving.add(folding)
         return serving

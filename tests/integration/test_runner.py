@@ -401,6 +401,38 @@ def test_mended_code_resumes(
     assert standing(database, recorder.ledger_id, "cells").stopped_at is None
 
 
+def test_a_mended_view_takes_nobody_back(
+    database: Database,
+    recorder: PostgresRecorder,
+    alike: Callable[..., None],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """While it catches up, now stays where the other views are; then it counts again."""
+    monkeypatch.setattr(leading, "BATCH_EVENTS", 3)
+    seen: list[tuple[int, int]] = []
+
+    class Mended(Cells):
+        def fold(self, event: Event, rows: Rows) -> None:
+            if event.position != 2:
+                super().fold(event, rows)
+
+    def looking(entry: bytes) -> Event:
+        with database.pooled(Role.READER) as connection:
+            now = Reader(connection, recorder.ledger_id).position
+        seen.append((now, standing(database, recorder.ledger_id, "cells").position))
+        return decode(entry)
+
+    head = record(recorder, {"a": 1}, {"boom": 1}, *({"a": number} for number in range(20)))
+    running(database, recorder, Cells(), Totals()).catch_up()
+    alike(Cells(), Mended())
+    running(database, recorder, Mended(), Totals(), decoding=looking).catch_up()
+
+    assert {now for now, _ in seen} == {head}
+    assert len({position for _, position in seen}) > 3
+    assert standing(database, recorder.ledger_id, "cells").stopped_at is None
+    assert shown(database, recorder) == {"a": 19}
+
+
 @pytest.mark.parametrize("alone", [True, False])
 def test_a_row_that_cannot_be_written_is_found(
     database: Database, recorder: PostgresRecorder, *, alone: bool
