@@ -177,7 +177,7 @@ class _Knowings:
         below = self._below(moved) if ("rules", RULES_KEY) not in self._changed else None
         for background in self._backgrounds:
             for row in background.rows["post"].values():
-                led = {one.superior for one in row.superiors}
+                led = any(one.superior is not None for one in row.superiors)
                 served = {one.person for one in (*row.appointments, *row.acting)}
                 lent = {one.delegate for one in row.delegations}
                 if below is None or row.unit in below or led or people & (served | lent):
