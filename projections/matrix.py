@@ -28,7 +28,7 @@ from projections.tallies import Counted
 ROWS_MAX: Final = 500
 
 
-class Cell(msgspec.Struct, frozen=True, kw_only=True):
+class Cell(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """What one unit owed for one period; `others` were cancelled or replaced by this one.
 
     `then` and `then_excused` are the same as known then.
@@ -45,7 +45,7 @@ class Cell(msgspec.Struct, frozen=True, kw_only=True):
     others: tuple[ObligationId, ...] = ()
 
 
-class Account(msgspec.Struct, frozen=True):
+class Account(msgspec.Struct, frozen=True, gc=False):
     """The same figures as known now, and as known then."""
 
     now: Measure
@@ -63,7 +63,7 @@ class Column(msgspec.Struct, frozen=True, kw_only=True):
     account: Account
 
 
-class Row(msgspec.Struct, frozen=True, kw_only=True):
+class Row(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """One unit: a cell a column (None: nothing was opened), and its figures."""
 
     unit: UnitId
@@ -72,7 +72,7 @@ class Row(msgspec.Struct, frozen=True, kw_only=True):
     account: Account
 
 
-class Group(msgspec.Struct, frozen=True, kw_only=True):
+class Group(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """The units below one parent, whether on this page or not, and their figures."""
 
     parent: UnitRef | None

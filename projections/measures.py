@@ -19,14 +19,14 @@ WENT_WELL: Final = frozenset({"on_time", "accepted"})
 FAILED: Final = (Outcome.LATE, Outcome.MISSED)
 
 
-class Ratio(msgspec.Struct, frozen=True):
+class Ratio(msgspec.Struct, frozen=True, gc=False):
     """A numerator that is a part of its denominator."""
 
     numerator: int
     denominator: int
 
 
-class MeasureIds(msgspec.Struct, frozen=True):
+class MeasureIds(msgspec.Struct, frozen=True, gc=False):
     """The obligations behind each figure; None where a figure leaves out what went well."""
 
     on_time: tuple[ObligationId, ...] | None = ()
@@ -39,7 +39,7 @@ class MeasureIds(msgspec.Struct, frozen=True):
     not_expected: tuple[ObligationId, ...] = ()
 
 
-class Measure(msgspec.Struct, frozen=True, kw_only=True):
+class Measure(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """Expected, on time, late, missed, pending; excused among them; and three ratios.
 
     `timeliness` 及时率 = T/(E-P), `completeness` 报送率 = (T+L)/(E-P), `quality` 合格率 =
