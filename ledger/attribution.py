@@ -150,7 +150,10 @@ class _Search:
         self._add("retained", "principal", found.person, post, found.events)
 
     def _is_too_new(self, post: PostRef, tenure: Tenure) -> bool:
-        """Appointed days before the due after somebody else, with nothing handed over (3, 4)."""
+        """Appointed days before the due after somebody else, with nothing handed over (3, 4).
+
+        Days count whole, so that of the due, which may be a day off, never does.
+        """
         began = tenure.first.start
         predecessors = [one for one in self._organisation.tenures(post) if one.start < began]
         if not predecessors:
@@ -158,8 +161,9 @@ class _Search:
         unit = self._organisation.units[self._organisation.posts[post].unit]
         started, due_day = local_day(began, unit.zone), local_day(self._at, unit.zone)
         calendar = self._history.calendar
-        served = calendar.working_days_between(started - timedelta(days=1), due_day)
-        if served > self._rules.short_tenure_working_days:
+        day = timedelta(days=1)
+        served = calendar.working_days_between(started - day, due_day - day)
+        if served >= self._rules.short_tenure_working_days:
             return False
         return not any(
             self._obligation.obligation in handover.items
@@ -175,7 +179,7 @@ class _Search:
             step = self._organisation.superior(post, appointment.start)
             ordering = step.post if step else None
         if person is None and ordering is not None:
-            person = self._organisation.effective(ordering, appointment.start).person
+            person = self._organisation.effective(ordering, appointment.start).exercises
         cited = (appointment.event,)
         self._add("direct", "ordered_the_change", person, ordering or post, cited)
         self._add("noted", "appointed_too_late", tenure.person, post, cited)
@@ -192,7 +196,7 @@ class _Search:
         self._add("direct", "acting", found.person, post, found.events)
         appointer = acting.appointed_by_person
         if appointer is None:
-            appointer = self._organisation.effective(acting.appointed_by, acting.start).person
+            appointer = self._organisation.effective(acting.appointed_by, acting.start).exercises
         self._add("management", "appointed_acting", appointer, acting.appointed_by, (acting.event,))
 
     def _disputed(self, post: PostRef, found: Effective) -> None:
@@ -204,7 +208,7 @@ class _Search:
             step = self._organisation.superior(post, self._at)
             ordering = step.post if step else None
         if person is None and ordering is not None:
-            person = self._organisation.effective(ordering, self._at).person
+            person = self._organisation.effective(ordering, self._at).exercises
         self._add("management", "overlapping_appointments", person, ordering or post, found.events)
 
     def _incapacitated(self, post: PostRef) -> bool:
@@ -253,9 +257,7 @@ class _Search:
         for view in self._assessment.reliefs:
             if view.standing == "undecided":
                 self._superior_at_due("relief_undecided", view.events)
-            elif view.standing == "refused_late" or (
-                "undecided_relief" in self._assessment.excused and view.standing == "posterior"
-            ):
+            elif view.standing == "refused_late" or view.asked_in_time:
                 self._superior_at_due("relief_decided_late", view.events, view.granted_by)
 
     def _long_vacancy(self) -> None:

@@ -12,7 +12,7 @@ from ledger.model.calendar import local_day, local_to_utc
 from ledger.model.history import History
 from ledger.model.obligations import Obligation, Relief
 from ledger.model.rules import Rules
-from ledger.vocabulary import EventId, Moment
+from ledger.vocabulary import EventId, Moment, Power
 
 
 class Inquiry(msgspec.Struct, frozen=True):
@@ -44,7 +44,10 @@ class DueStep(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class ReliefView(msgspec.Struct, frozen=True, omit_defaults=True):
-    """A relief as it counts: `prior`, `posterior`, `pending`, `refused`, `undecided`, `void` ..."""
+    """A relief as it counts: `prior`, `posterior`, `pending`, `refused`, `undecided`, `void` ...
+
+    `asked_in_time`: a posterior grant whose request came before the due, so its decider was late.
+    """
 
     relief: str
     kind: str
@@ -53,6 +56,7 @@ class ReliefView(msgspec.Struct, frozen=True, omit_defaults=True):
     due: datetime | None = None
     granted_by: str | None = None
     reason: str | None = None
+    asked_in_time: bool = False
 
 
 class Weighed(msgspec.Struct, frozen=True):
@@ -119,6 +123,7 @@ class _Scale:
                 due=one.due,
                 granted_by=one.decided_by,
                 reason=one.reason,
+                asked_in_time=standing == "posterior" and self._is_in_time(one),
             )
         )
 
@@ -149,9 +154,7 @@ class _Scale:
             return "prior"
         self._mitigated.append("extension_after_due")
         self._posterior_due = max(one.due, self._posterior_due or one.due)
-        if one.requested_at is not None and one.requested_at < self._due:
-            self._excused.append("undecided_relief")
-        return "posterior"
+        return self._posterior(one)
 
     def _waiver(self, one: Relief) -> str:
         if one.decision is None:
@@ -163,7 +166,16 @@ class _Scale:
             self._exempt = True
             return "prior"
         self._excused.append("waived_after_due")
+        return self._posterior(one)
+
+    def _posterior(self, one: Relief) -> str:
+        """Nobody decided within the window on what was asked in time: excused as in ruling 20."""
+        if self._is_in_time(one):
+            self._excused.append("undecided_relief")
         return "posterior"
+
+    def _is_in_time(self, one: Relief) -> bool:
+        return one.requested_at is not None and one.requested_at < self._due
 
     def _undecided(self, one: Relief) -> str:
         """Asked and not decided: held for a while, then the obligor is excused (18, 20)."""
@@ -202,14 +214,17 @@ class _Scale:
         return local_to_utc(day + timedelta(days=1), time.min, self._known.zone)
 
     def _is_void(self, one: Relief) -> bool:
-        """A grant by the obligor, or by nobody with authority, is no grant (ruling 23)."""
+        """A grant by the obligor, a delegate, or nobody with authority is no grant (ruling 23)."""
         assert one.decided_at is not None, "a granted relief was decided"
         post, organisation = self._known.obligation.post, self._known.history.organisation
         if post not in organisation.posts or one.decided_by is None:
             return False
         obligor = organisation.effective(post, one.decided_at).person
-        if obligor is not None and one.decided_by_person == obligor:
-            return True
+        person = one.decided_by_person
+        if person is not None:
+            lent = (organisation.delegate(post, one.decided_at, power) for power in Power)
+            if person in (obligor, *(found.delegate for found in lent if found is not None)):
+                return True
         duty = self._known.history.rows["duty"].get(self._known.obligation.duty)
         owners = {terms.owner for terms in duty.terms} if duty else set()
         is_owner = one.decided_by in owners

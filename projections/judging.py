@@ -113,7 +113,8 @@ class _Disturbances:
         if row is None:
             return 0
         items = (*row.life, *row.outlet, *row.local_days, *row.force_majeure)
-        return max((row.annulled_at, *(one.position for one in items)))
+        last: int = max((row.annulled_at, *(one.position for one in items)))
+        return last
 
     def _may_move(self, row: Obligation) -> bool:
         window = timedelta(hours=self._history.rules(row.rules).outage_window_hours)

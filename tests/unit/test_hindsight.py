@@ -7,9 +7,12 @@ import pytest
 from ledger.decisions import duties, outages
 from ledger.decisions.organisation import CloseUnit, RelieveHolder, SuspendUnit, annulment_of
 from ledger.errors import Invalid
+from ledger.events import duties as d
+from ledger.events import organisation as o
 from ledger.timeliness import Outcome
 from ledger.verdict import Verdict, verdict
 from ledger.vocabulary import Actor, Moment, Reason, Stage, Via
+from tests.scenario import MONTHLY, Scenario
 from tests.timekeeping import World, duty, wall
 
 WHY = Reason("mistake")
@@ -110,3 +113,50 @@ def test_nothing_is_late_before_the_queue_is_empty() -> None:
     assert says(world).computed.outcome is Outcome.PENDING
     world.until("2026-04-08 18:03")
     assert says(world).computed.outcome is Outcome.LATE
+
+
+def test_six_months_of_acting_end_on_the_calendar_of_the_unit() -> None:
+    """From 1 March they end on 1 September, although that day began in August in UTC."""
+    told = Scenario()
+    told.say(
+        "interim",
+        "2026-03-01 00:00",
+        o.ActingAppointed(post="O-head", person="C", appointed_by="S-head"),
+        until="2026-12-31 00:00",
+    )
+    organisation = told.history().organisation
+
+    assert organisation.effective("O-head", wall("2026-08-31 23:59")).person == "C"
+    assert organisation.effective("O-head", wall("2026-09-01 00:00")).lapsed is not None
+
+
+def test_a_due_on_a_day_off_takes_no_day_from_a_tenure() -> None:
+    """Three whole working days are enough, whatever the day of the due is."""
+    told = Scenario().open(due="2026-04-11 18:01")  # a Saturday
+    told.appoint("O-head", "A", "2025-01-01 00:00")
+    told.say("A left", "2026-04-08 00:00", o.HolderRelieved(post="O-head", person="A"))
+    told.appoint("O-head", "C", "2026-04-08 00:00")
+    found = told.verdict("2026-05-30 00:00").attribution
+
+    assert found is not None
+    assert [(one.ground, one.person) for one in found.persons] == [("holder", "C")]
+
+
+def test_a_waiver_that_came_too_late_is_its_deciders_doing() -> None:
+    """Asked in time and granted after the window: excused, and the decider answers (20)."""
+    told = Scenario().open()
+    told.appoint("O-head", "A", "2025-01-01 00:00")
+    ask = d.WaiverRequested(waiver="w", obligation=MONTHLY, post="O-head")
+    told.say("asked", "2026-04-08 09:00", ask)
+    grant = d.WaiverGranted(waiver="w", obligation=MONTHLY, granted_by="S-head")
+    told.say("granted", "2026-04-20 09:00", grant, person="s-chief", post="S-head")
+    late = d.ExtensionGranted(
+        extension="e", obligation=MONTHLY, due=wall("2026-05-01 18:01"), granted_by="B-head"
+    )
+    told.say("unasked", "2026-04-21 09:00", late, person="b-chief", post="B-head")
+    found = told.verdict("2026-05-30 00:00")
+
+    assert found.attribution is not None
+    assert "undecided_relief" in found.computed.excused
+    charged = [one.post for one in found.attribution.persons if one.role == "management"]
+    assert charged == ["S-head"]

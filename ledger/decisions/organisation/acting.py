@@ -153,4 +153,5 @@ class EndActing(OfActing, frozen=True, kw_only=True):
 def _interim(history: History, post: Post, at: datetime) -> Interim | None:
     served = history.organisation.tenures(post.post)
     since = unfilled_since(post, served, at)
-    return interim(post, since, at, history.rules().acting_ceiling)
+    zone = history.organisation.units[post.unit].zone
+    return interim(post, since, at, history.rules().acting_ceiling, zone)

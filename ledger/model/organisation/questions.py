@@ -258,7 +258,8 @@ class Organisation(Tree):
         if not row.acting:
             return None
         since = tenure.unfilled_since(row, served, at)
-        found = tenure.interim(row, since, at, self.ceiling)
+        zone = self.units[row.unit].zone
+        found = tenure.interim(row, since, at, self.ceiling, zone)
         gone = found and any(one.at <= at for one in self.departures(found.acting.person))
         return None if gone else found
 

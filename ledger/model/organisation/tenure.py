@@ -7,13 +7,15 @@ Read next: `questions.py`, which asks these of a whole organisation.
 
 from calendar import monthrange
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from itertools import pairwise
 from typing import Final, TypeVar
+from zoneinfo import ZoneInfo
 
 import msgspec
 from msgspec.structs import replace
 
+from ledger.events.organisation import DEFAULT_ZONE
 from ledger.model.organisation.dossiers import (
     Acting,
     Appointment,
@@ -197,9 +199,17 @@ class _Span(msgspec.Struct, frozen=True):
 
 
 def interim(
-    post: Post, since: datetime | None, at: datetime, ceiling: Ceiling = DEFAULT_CEILING
+    post: Post,
+    since: datetime | None,
+    at: datetime,
+    ceiling: Ceiling = DEFAULT_CEILING,
+    zone: str = DEFAULT_ZONE,
 ) -> Interim | None:
-    """The interim appointment in force at an instant in a vacancy that began at `since`."""
+    """The interim appointment in force at an instant in a vacancy that began at `since`.
+
+    Months are counted on the calendar of the unit's `zone`: six from 1 March end on 1 September,
+    though that day began in August in UTC.
+    """
     spans = _spans(post, since)
     covering = [one for one in spans if one.start <= at and (one.until is None or at < one.until)]
     if not covering:
@@ -208,7 +218,8 @@ def interim(
     earlier = [one for one in spans if one.start <= span.start]
     people = [one.acting.person for one in earlier]
     changes = sum(1 for one, two in pairwise(people) if one != two)
-    over = at >= add_months(earlier[0].start, ceiling.months_max) + _idle(earlier)
+    began = earlier[0].start.astimezone(ZoneInfo(zone))
+    over = at >= add_months(began, ceiling.months_max).astimezone(UTC) + _idle(earlier)
     return Interim(span.acting, span.start, span.events, over or changes > ceiling.replacements_max)
 
 
