@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
-from statistics import fmean
+from statistics import fmean, median
 from typing import Final
 
 import msgspec
@@ -50,7 +50,7 @@ MEANWHILE: Final = "meanwhile"
 
 EVERYTHING: Final = (*STEPS, MEANWHILE)
 ALL: Final = "append, fold, save and seal"
-POINTS_MAX: Final = 48
+POINTS_MAX: Final = 24
 
 
 class Spent(msgspec.Struct, frozen=True):
@@ -317,10 +317,7 @@ def _curve(chunks: Sequence[Chunk], found: Sequence[Mark]) -> str:
     ratios = [
         Line(
             name,
-            [
-                (mark.facts, sorted(mark.asked[name].ratios)[len(as_of.PLACES) // 2])
-                for mark in found
-            ],
+            [(mark.facts, median(mark.asked[name].ratios)) for mark in found],
         )
         for name in found[0].asked
     ]
@@ -342,4 +339,7 @@ def _evenly(chunks: Sequence[Chunk]) -> list[list[Chunk]]:
             parts[-1].append(one)
         else:
             parts.append([one])
+    if len(parts) > 1 and len(parts[-1]) * 2 < len(parts[-2]):
+        # What was left over is no point of its own: a few chunks say nothing.
+        parts[-2] += parts.pop()
     return parts
