@@ -157,7 +157,10 @@ def test_careless_json_is_refused(text: str) -> None:
 
 def test_cursors() -> None:
     """A cursor says where to go on to whoever made it, for the question that it was made for."""
-    cursors, cursor = Cursors(b"secret"), Cursor(17, "2026-01-01T00:00:00+00:00", ("o1",))
+    cursors, cursor = (
+        Cursors(b"secret"),
+        Cursor(17, "2026-01-01T00:00:00+00:00", ("o1",), settled=True),
+    )
     text = cursors.make(cursor, "question")
 
     assert cursors.read(text, "question") == cursor
