@@ -30,7 +30,7 @@ test: $(DEV)  ## Run every test, on a real PostgreSQL
 	.venv/bin/python -m pytest -n $(TEST_WORKERS) $(ARGS)
 
 torture: $(DEV)  ## Run the long forms of the tests of crashes, races and broken lines (about half an hour)
-	LEDGER_TEST_FULL=1 .venv/bin/python -m pytest tests/adversity -o log_cli=true --log-cli-level=INFO $(ARGS)
+	LEDGER_TEST_FULL=1 .venv/bin/python -m pytest tests/adversity tests/property/test_time_machine.py -o log_cli=true --log-cli-level=INFO $(ARGS)
 
 check: $(DEV)  ## Lint, format, types, import contracts, dead code, and what may not be tracked
 	.venv/bin/ruff check .

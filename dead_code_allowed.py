@@ -27,3 +27,4 @@ _.follow_redirects  # an attribute of httpx's client
 _.sql_create_statements  # the event sourcing library's recorders are told their tables so
 _.topics  # the same library reads which events a projection wants
 _.process_event  # and calls it with each
+_.teardown  # Hypothesis ends every example of a state machine with it

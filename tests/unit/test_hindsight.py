@@ -1,14 +1,17 @@
 """Facts that take back what others said: the verdict sees it at once, and the clock goes on."""
 
-from datetime import date, timedelta
+from datetime import UTC, date, timedelta
 
 import pytest
+from msgspec.structs import replace
 
 from ledger.decisions import duties, outages
 from ledger.decisions.organisation import CloseUnit, RelieveHolder, SuspendUnit, annulment_of
+from ledger.entry import Event
 from ledger.errors import Invalid
 from ledger.events import duties as d
 from ledger.events import organisation as o
+from ledger.model.history import History
 from ledger.timeliness import Outcome
 from ledger.verdict import Verdict, verdict
 from ledger.vocabulary import Actor, Moment, Reason, Stage, Via
@@ -115,6 +118,18 @@ def test_nothing_is_late_before_the_queue_is_empty() -> None:
     assert says(world).computed.outcome is Outcome.LATE
 
 
+def _in_utc(event: Event) -> Event:
+    """As the log tells it."""
+    begun, until = event.envelope.effective_from, event.envelope.effective_until
+    envelope = replace(
+        event.envelope,
+        received_at=event.received_at.astimezone(UTC),
+        effective_from=begun.astimezone(UTC) if begun else None,
+        effective_until=until.astimezone(UTC) if until else None,
+    )
+    return Event(event.fact, envelope, event.tags, event.position, event.recorded_at)
+
+
 def test_six_months_of_acting_end_on_the_calendar_of_the_unit() -> None:
     """From 1 March they end on 1 September, although that day began in August in UTC."""
     told = Scenario()
@@ -124,7 +139,7 @@ def test_six_months_of_acting_end_on_the_calendar_of_the_unit() -> None:
         o.ActingAppointed(post="O-head", person="C", appointed_by="S-head"),
         until="2026-12-31 00:00",
     )
-    organisation = told.history().organisation
+    organisation = History.of(_in_utc(one) for one in told.events).organisation
 
     assert organisation.effective("O-head", wall("2026-08-31 23:59")).person == "C"
     assert organisation.effective("O-head", wall("2026-09-01 00:00")).lapsed is not None
