@@ -15,7 +15,7 @@ from ledger.decisions import calendar as c
 from ledger.decisions import outages
 from ledger.events.organisation import DEFAULT_ZONE
 from ledger.model.calendar import Calendar, local_day
-from projections.standings import DayAt, day_at
+from projections.past.standings import DayAt, day_at
 from projections.standpoint import AsOf
 
 _WRITE: Final = Permission.WRITE_CALENDAR

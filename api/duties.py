@@ -15,8 +15,8 @@ from api.writing import Door, command_router
 from ledger.decisions import duties as d
 from ledger.model.duties import Duty, Form
 from ledger.vocabulary import DutyRef
+from projections.past.standings import DutyAt, duty_at
 from projections.spans import require
-from projections.standings import DutyAt, duty_at
 from projections.standpoint import AsOf
 
 _WRITE: Final = Permission.WRITE_DUTIES

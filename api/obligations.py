@@ -16,8 +16,8 @@ from ledger.model.obligations import Obligation
 from ledger.timeliness import Outcome
 from ledger.verdict import Verdict, verdict
 from ledger.vocabulary import DutyRef, ObligationId, UnitRef
-from projections.counting import counting, judged_again
 from projections.failures import PAGE_MAX, Failures, who_failed
+from projections.figures.counting import counting, judged_again
 from projections.judging import Judged, judge
 from projections.matrix import Matrix, matrix
 from projections.obligations import OBLIGATION

@@ -18,8 +18,8 @@ from ledger.decisions.dated import Dated
 from ledger.errors import Invalid
 from ledger.model.organisation import Departure, Leave, Post, Unit
 from ledger.vocabulary import PersonRef, PostId, PostRef, UnitId, UnitRef
+from projections.past.standings import PersonAt, UnitAt, person_at, post_at, unit_at
 from projections.spans import require
-from projections.standings import PersonAt, UnitAt, person_at, post_at, unit_at
 from projections.structure import (
     DEPTH_MAX,
     PostStanding,

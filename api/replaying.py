@@ -2,7 +2,7 @@
 
 A key that is bound to a unit steps through what concerns its subtree as it stands now, and sees
 of each fact only the rows that lie in it; whatever else there is does not exist for it.
-Read next: `projections/replaying.py`, `projections/comparing.py`, docs/time-travel.md.
+Read next: `projections/past/replaying.py`, `projections/past/comparing.py`, docs/time-travel.md.
 """
 
 from collections.abc import Iterator
@@ -25,11 +25,11 @@ from api.timeline import ToldAnswer
 from api.visits import Place, View, Visit, asked_moment
 from ledger.errors import FieldProblem, Invalid
 from ledger.vocabulary import Moment, UnitRef
-from projections import comparing
-from projections.comparing import Count, RowDifference, compare
-from projections.differing import RowChange
-from projections.replaying import Step, seen_by, step_after, step_at, step_before, with_erased
-from projections.selecting import Course, Selection
+from projections.past import comparing
+from projections.past.comparing import Count, RowDifference, compare
+from projections.past.differing import RowChange
+from projections.past.replaying import Step, seen_by, step_after, step_at, step_before, with_erased
+from projections.past.selecting import Course, Selection
 from projections.standpoint import AsOf, Standpoint
 from projections.timeline import Told
 

@@ -23,7 +23,7 @@ from ledger.vocabulary import (
     UnitRef,
 )
 from projections.obligations import OBLIGATION
-from projections.selecting import PLACING
+from projections.past.selecting import PLACING
 from projections.spans import Placements
 from projections.standpoint import Standpoint
 

@@ -34,7 +34,7 @@ from ledger.sealing.keys import ensured_keys
 from ledger.sealing.process import SealerProcess
 from ledger.settings import Settings
 from ledger.vocabulary import Actor, Via
-from projections.builds import require_same_folds
+from projections.building.builds import require_same_folds
 from projections.runner import Runner
 from projections.views import VIEWS
 

@@ -1,7 +1,7 @@
 """The views themselves: which there are, and their rows as they were at any moment.
 
 Rows name the facts that they are made of, so whoever sees them may see facts; what is sealed in
-facts is sealed in rows. Read next: `projections/showing.py`.
+facts is sealed in rows. Read next: `projections/past/showing.py`.
 """
 
 from typing import Annotated, Any, Final, cast
@@ -15,8 +15,8 @@ from litestar.params import FromPath, QueryParameter
 from api.auth import Permission
 from api.replaying import unit_asked, units_reached
 from api.visits import View, Visit
-from projections import showing
-from projections.showing import Views, condition, show, views_of
+from projections.past import showing
+from projections.past.showing import Views, condition, show, views_of
 from projections.standpoint import AsOf
 
 PAGE_ROWS: Final = 100

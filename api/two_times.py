@@ -1,6 +1,6 @@
 """Two knowings of one business date: what was held true of it then, what is now, and why.
 
-Read next: `projections/two_times.py`, docs/time-travel.md ("Two times").
+Read next: `projections/past/two_times.py`, docs/time-travel.md ("Two times").
 """
 
 from datetime import datetime
@@ -19,8 +19,8 @@ from api.visits import Visit
 from ledger.errors import Invalid
 from ledger.vocabulary import Moment, PersonRef, PostRef, UnitRef
 from projections.names import Names
+from projections.past.two_times import PAGE_MAX, Difference, TwoTimes, two_times
 from projections.standpoint import AsOf
-from projections.two_times import PAGE_MAX, Difference, TwoTimes, two_times
 
 PAGE_DIFFERENCES: Final = 100
 

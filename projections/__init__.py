@@ -17,7 +17,7 @@ How to add one:
 3. Name it in `views.py`, and ask it with `time_travel.Reader`.
 4. A changed fold or shape is a higher `version`: it is built from the first fact on, beside the
    old one, which answers until the new one has caught up. Forgotten, it is refused at the start
-   (`fingerprints.py`).
+   (`building/fingerprints.py`).
 
 A fold that fails stops its own projection at that fact, and no other; mended code goes on from
 there. Read next: `tables.py`, then `runner.py`, then any capability.

@@ -2,8 +2,8 @@
 
 Loaded whole and shared by every question until a fact changes it; a verdict may climb anywhere on
 the line, so a part would do only until it does not. Every version of it stays in memory
-(`chronicles.py`), so that another position costs some milliseconds and no reading, and dossiers
-that did not change are the same objects in both: `remembering.py` rests on that.
+(`figures/chronicles.py`), so that another position costs some milliseconds and no reading, and
+dossiers that did not change are the same objects in both: `figures/remembering.py` rests on that.
 Read next: `standpoint.py`.
 """
 
@@ -19,10 +19,10 @@ from ledger.model.history import History
 from ledger.model.obligations import Obligation
 from ledger.model.organisation import Organisation, Post
 from projections.calendar import CALENDARS
-from projections.chronicles import Chronicle, Told, told_by
 from projections.dossiers import Shape
 from projections.duties import DUTIES
 from projections.editions import BACKGROUND, EDITION
+from projections.figures.chronicles import Chronicle, Told, told_by
 from projections.organisation import ORGANISATION
 from projections.time_travel import Reader
 

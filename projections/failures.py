@@ -24,10 +24,10 @@ from ledger.vocabulary import (
     UnitId,
     UnitRef,
 )
-from projections.briefs import Tallied
-from projections.counting import counting, judged_again
+from projections.figures.briefs import Tallied
+from projections.figures.counting import counting, judged_again
+from projections.figures.measures import FAILED, Measure, total
 from projections.judging import Judged
-from projections.measures import FAILED, Measure, total
 from projections.names import Gathering, Names
 from projections.spans import Span
 from projections.standpoint import AsOf, Standpoint

@@ -23,7 +23,7 @@ from psycopg import errors
 from ledger.database import Database, Role
 from ledger.entry import Event
 from ledger.recorder import Head, Stored
-from projections.builds import lead_builds, promote, resume
+from projections.building.builds import lead_builds, promote, resume
 from projections.folding import MemoryRows
 from projections.positions import leave_lead, standings, take_lead
 from projections.saving import Step, load_rows, save
@@ -255,7 +255,7 @@ class Lead:
             return set(saving.group)
         return set()
 
-    # What leading is, and what somebody who rebuilds does otherwise (`rebuilding.py`).
+    # What leading is, and what somebody who rebuilds does otherwise (`building/rebuilding.py`).
 
     def _take(self, connection: psycopg.Connection) -> None:
         """Be the only one."""

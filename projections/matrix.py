@@ -1,6 +1,6 @@
 """The reporting matrix: units by periods of one duty, as known then beside as known now.
 
-What *then* means is in `accounting.py`, what the figures mean in `measures.py`.
+What *then* means is in `figures/accounting.py`, what the figures mean in `figures/measures.py`.
 """
 
 from collections import Counter
@@ -17,13 +17,13 @@ from ledger.model.calendar import day_start
 from ledger.model.periods import ONE_DAY
 from ledger.timeliness import Outcome
 from ledger.vocabulary import DutyId, DutyRef, ObligationId, UnitId, UnitRef
-from projections.accounting import Accounted, Then, account
-from projections.briefs import Brief, Tallied
-from projections.measures import FAILED, Measure, measure, total
+from projections.figures.accounting import Accounted, Then, account
+from projections.figures.briefs import Brief, Tallied
+from projections.figures.measures import FAILED, Measure, measure, total
+from projections.figures.tallies import Counted
 from projections.names import Gathering, Names
 from projections.spans import Span
 from projections.standpoint import Asked, AsOf, Standpoint
-from projections.tallies import Counted
 
 ROWS_MAX: Final = 500
 

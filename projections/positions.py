@@ -1,7 +1,7 @@
 """How far each projection is, who leads a ledger's projections, and waiting for them.
 
 One row of `ledger.projection` is one build (generation) of a projection in one ledger.
-Read next: `builds.py`, which says which of them is led and which one answers.
+Read next: `building/builds.py`, which says which of them is led and which one answers.
 """
 
 import threading

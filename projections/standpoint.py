@@ -23,7 +23,7 @@ from ledger.model.obligations import Obligation
 from ledger.recorder import LedgerInfo, PostgresRecorder
 from ledger.vocabulary import DutyRef, Moment
 from projections.background import Background, Backgrounds
-from projections.sheaves import Sheaf, Sheaves
+from projections.figures.sheaves import Sheaf, Sheaves
 from projections.time_travel import Reader
 
 POSITIONS_KEPT_MAX: Final = 10_000

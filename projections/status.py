@@ -10,8 +10,8 @@ from ledger.model.calendar import local_day
 from ledger.model.obligations import Obligation
 from ledger.timeliness import Outcome
 from ledger.vocabulary import DutyId, EventId, ObligationId, PersonRef, PostId, ReportId, UnitRef
+from projections.figures.measures import Measure, measure
 from projections.judging import Judged, judge
-from projections.measures import Measure, measure
 from projections.names import Gathering, Names
 from projections.obligations import OBLIGATION
 from projections.spans import require

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from copy import deepcopy
 from typing import Any
 
-from projections.differing import FieldChange, RowChange
+from projections.past.differing import FieldChange, RowChange
 from projections.views import VIEWS
 
 TABLES = {table.name: table for view in VIEWS for table in view.tables}

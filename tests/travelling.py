@@ -38,10 +38,10 @@ from ledger.identifiers import new_fact_id
 from ledger.recorder import Appended, AppendRequest
 from ledger.settings import Settings
 from ledger.vocabulary import Actor, Cadence, Level, Sealed, Stage, UnitKind, Via
-from projections import builds, fingerprints
+from projections.building import builds, fingerprints
+from projections.building.rebuilding import Rebuild, empty_views
 from projections.leading import Lead
 from projections.positions import standings
-from projections.rebuilding import Rebuild, empty_views
 from projections.saving import Names
 from projections.views import VIEWS
 from tests.deciding import Deciding

@@ -4,7 +4,7 @@ Every question about the whole network, small and large, now and in the past, is
 over: for the first time, again, and as of positions that nobody asked before. The first time is
 told and no goal: it reads what all later ones find in memory. A demonstration that is loaded
 already (ledger `demo` of the settings) is asked; otherwise one is loaded in a folder of its own.
-Read next: `projections/counting.py`.
+Read next: `projections/figures/counting.py`.
 """
 
 import http.client

@@ -3,7 +3,7 @@
 One process serves as the service does: somebody asks for a unit's obligations, somebody appends
 fact after fact, and a projector follows. `ledger rebuild` is another process, so the rebuild here
 is one too, of every view. With and without it take turns, and all share the processors.
-Read next: `projections/rebuilding.py`.
+Read next: `projections/building/rebuilding.py`.
 """
 
 import subprocess
@@ -25,8 +25,8 @@ from ledger.codec import decode
 from ledger.database import Database, open_database
 from ledger.recorder import AppendRequest, PostgresRecorder
 from ledger.settings import Settings
+from projections.building.rebuilding import Rebuild, cancel_rebuild
 from projections.obligations import OBLIGATION
-from projections.rebuilding import Rebuild, cancel_rebuild
 from projections.runner import Runner
 from projections.time_travel import Range
 from projections.views import VIEWS

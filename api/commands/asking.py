@@ -283,8 +283,8 @@ def _two_times(  # noqa: PLR0913  (one parameter an option)
     language: str,
     as_json: bool,
 ) -> None:
+    from projections.past.two_times import two_times  # noqa: PLC0415
     from projections.standpoint import parse_as_of  # noqa: PLC0415  (a fast start)
-    from projections.two_times import two_times  # noqa: PLC0415
 
     if on is None:
         raise click.UsageError("two knowings are compared about a day; give it as --on")

@@ -101,7 +101,7 @@ def _instant(text: str | None) -> datetime | None:
 def project(environ: dict[str, str], *, follow: bool, as_json: bool) -> int:
     """Bring every view up to the last fact, and say how each stands."""
     from api.commands.opening import opened  # noqa: PLC0415  (a fast start)
-    from projections.builds import require_same_folds  # noqa: PLC0415
+    from projections.building.builds import require_same_folds  # noqa: PLC0415
     from projections.views import VIEWS  # noqa: PLC0415
 
     with opened(environ) as ledger:

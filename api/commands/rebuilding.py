@@ -1,8 +1,9 @@
 """Rebuilding views beside serving: build, look at the difference, switch; or cancel, or tidy up.
 
-What is done stands in `projections/rebuilding.py`, what is compared in `build_difference.py`; here
-is the order of it, and the words. A view of the same version is switched only when nothing differs
-or the operator accepts what does, and never to rows that the log, folded once more, contradicts.
+What is done stands in `projections/building/rebuilding.py`, what is compared in
+`projections/building/build_difference.py`; here is the order of it, and the words. A view of the
+same version is switched only when nothing differs or the operator accepts what does, and never to
+rows that the log, folded once more, contradicts.
 """
 
 import threading
@@ -17,11 +18,11 @@ import rich_click as click
 from api.commands import printing
 
 if TYPE_CHECKING:
-    from projections.build_difference import BuildDifference
-    from projections.builds import Dropped
-    from projections.rebuilding import Rebuild
+    from projections.building.build_difference import BuildDifference
+    from projections.building.builds import Dropped
+    from projections.building.rebuilding import Rebuild
+    from projections.building.verifying import ViewChecked
     from projections.tables import Projection
-    from projections.verifying import ViewChecked
 
 WATCH_SECONDS: Final = 0.2
 KEEP_HOURS: Final = 24.0
@@ -83,7 +84,7 @@ def rebuild(  # noqa: PLR0913  (one parameter an option)
     switched without --accept.
     """
     from api.commands.opening import opened  # noqa: PLC0415  (a fast start)
-    from projections.rebuilding import cancel_rebuild, drop_retired  # noqa: PLC0415
+    from projections.building.rebuilding import cancel_rebuild, drop_retired  # noqa: PLC0415
 
     kept = timedelta(hours=keep)
     with opened(environ) as ledger:
@@ -123,7 +124,7 @@ def _rebuild(
     accept: bool,
 ) -> Outcome:
     from ledger.codec import decode  # noqa: PLC0415  (a fast start)
-    from projections.rebuilding import Rebuild  # noqa: PLC0415
+    from projections.building.rebuilding import Rebuild  # noqa: PLC0415
 
     place = (ledger.database, ledger.info.ledger_id)
     with closing(Rebuild(*place, ledger.recorder, views, decode)) as work:
@@ -184,7 +185,7 @@ def _build(work: "Rebuild", head: int) -> None:
 
 def _compare(ledger: Any, work: "Rebuild", seed: int) -> "list[BuildDifference]":  # noqa: ANN401  (as above)
     from ledger.database import Role  # noqa: PLC0415  (a fast start)
-    from projections.build_difference import build_difference  # noqa: PLC0415
+    from projections.building.build_difference import build_difference  # noqa: PLC0415
 
     besides = work.builds()
     found: list[BuildDifference] = []
@@ -199,7 +200,7 @@ def _compare(ledger: Any, work: "Rebuild", seed: int) -> "list[BuildDifference]"
 
 def _verify(ledger: Any, beside: Any) -> "ViewChecked":  # noqa: ANN401  (as above)
     from api.progress import Progress  # noqa: PLC0415  (a fast start)
-    from projections.verifying import verify_build  # noqa: PLC0415
+    from projections.building.verifying import verify_build  # noqa: PLC0415
 
     with Progress(f"verifying {beside.projection.name}", beside.new.position) as shown:
         return verify_build(

@@ -13,8 +13,8 @@ from ledger.vocabulary import UnitRef
 
 if TYPE_CHECKING:
     from api.commands.opening import Opened
-    from projections.replaying import Step
-    from projections.selecting import Selection
+    from projections.past.replaying import Step
+    from projections.past.selecting import Selection
     from projections.standpoint import Standpoint
 
 UNIT = click.option(
@@ -62,8 +62,8 @@ def replay(  # noqa: PLR0913  (one parameter an option)
     """
     from itertools import islice  # noqa: PLC0415  (a fast start)
 
-    from projections.replaying import steps  # noqa: PLC0415
-    from projections.selecting import Selection  # noqa: PLC0415
+    from projections.past.replaying import steps  # noqa: PLC0415
+    from projections.past.selecting import Selection  # noqa: PLC0415
 
     with standing_at(environ, None) as (ledger, here):
         chosen = Selection(
@@ -105,7 +105,7 @@ def _position(here: "Standpoint", text: str, name: str) -> int:
 def _print_step(ledger: "Opened", step: "Step", *, as_json: bool) -> None:
     from api.citable import cited  # noqa: PLC0415  (a fast start)
     from api.commands.retelling import tell_step  # noqa: PLC0415
-    from projections.replaying import with_erased  # noqa: PLC0415
+    from projections.past.replaying import with_erased  # noqa: PLC0415
 
     hashed = cited(with_erased(step, ledger.sealed.erased_in))
     if as_json:
@@ -116,7 +116,7 @@ def _print_step(ledger: "Opened", step: "Step", *, as_json: bool) -> None:
 
 def _step_by_hand(ledger: "Opened", here: "Standpoint", chosen: "Selection") -> None:
     """Ask for a way to go, and go it, until there is no more to ask."""
-    from projections.replaying import step_after  # noqa: PLC0415  (a fast start)
+    from projections.past.replaying import step_after  # noqa: PLC0415  (a fast start)
 
     step = step_after(here, chosen, chosen.after)
     if step is None:
@@ -148,7 +148,7 @@ def _asked() -> Iterator[str]:
 
 
 def _gone(here: "Standpoint", chosen: "Selection", step: "Step", asked: str) -> "Step | None":
-    from projections.replaying import step_after, step_at, step_before  # noqa: PLC0415
+    from projections.past.replaying import step_after, step_at, step_before  # noqa: PLC0415
 
     if asked == "n":
         return step_after(here, chosen, step.fact.position)
@@ -183,7 +183,7 @@ def compare(  # noqa: PLR0913  (one parameter an option)
     A moment is a position or a time; obligations are judged at both.
     """
     from api.commands.retelling import tell_comparison  # noqa: PLC0415  (a fast start)
-    from projections import comparing  # noqa: PLC0415
+    from projections.past import comparing  # noqa: PLC0415
     from projections.standpoint import parse_as_of  # noqa: PLC0415
 
     with standing_at(environ, other) as (_, later):
@@ -224,7 +224,7 @@ def show(  # noqa: PLR0913  (one parameter an option)
     VIEW is unit, post, person, duty, form, calendar, rule_book, obligation ...; KEY is one row's.
     """
     from api.commands.retelling import tell_rows, tell_views  # noqa: PLC0415  (a fast start)
-    from projections import showing  # noqa: PLC0415
+    from projections.past import showing  # noqa: PLC0415
 
     with standing_at(environ, as_of) as (_, here):
         if view is None:

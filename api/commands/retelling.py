@@ -6,11 +6,11 @@ from typing import Any, Final
 
 from api.commands.printing import console, escape, local, print_table
 from projections.citing import Citation
-from projections.comparing import Comparison, RowDifference
-from projections.contrasting import Judgement
-from projections.differing import FieldChange, difference
-from projections.replaying import Step
-from projections.showing import Shown, Views
+from projections.past.comparing import Comparison, RowDifference
+from projections.past.contrasting import Judgement
+from projections.past.differing import FieldChange, difference
+from projections.past.replaying import Step
+from projections.past.showing import Shown, Views
 
 HASH_CHARACTERS: Final = 16
 

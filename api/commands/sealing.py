@@ -173,7 +173,7 @@ def _rebuild_views(ledger: Any) -> bool:  # noqa: ANN401  (imported only when ne
     """Fold every view again; False when a running projector holds them and will go on itself."""
     from api.commands.operating import bring_views_up  # noqa: PLC0415  (a fast start)
     from ledger.errors import ProjectorLeading  # noqa: PLC0415
-    from projections.rebuilding import empty_views  # noqa: PLC0415
+    from projections.building.rebuilding import empty_views  # noqa: PLC0415
 
     try:
         empty_views(ledger.database, ledger.info.ledger_id)

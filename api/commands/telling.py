@@ -9,14 +9,14 @@ from api.commands.printing import escape, local, print_table, print_text
 from api.commands.words import MARKS, duty_name, person_name, post_name, unit_name, word, words
 from ledger.attribution import Hop, Responsible
 from projections.failures import Failure, Failures
+from projections.figures.measures import Measure, Ratio
 from projections.matrix import Cell, Matrix
-from projections.measures import Measure, Ratio
 from projections.names import Names
+from projections.past.two_times import Difference, TwoTimes
 from projections.status import Status
 from projections.structure import PostStanding, Structure
 from projections.timeline import Timeline
 from projections.tracing import Trace
-from projections.two_times import Difference, TwoTimes
 
 
 def tell_failures(found: Failures, language: str) -> None:

@@ -10,7 +10,7 @@ from api.commands import printing
 
 if TYPE_CHECKING:
     from ledger.verify import Report
-    from projections.verifying import ViewChecked
+    from projections.building.verifying import ViewChecked
 
 
 def tell(report: "Report", views: list["ViewChecked"], *, as_json: bool) -> int:

@@ -18,7 +18,7 @@ from api.commands.verified import tell
 if TYPE_CHECKING:
     from ledger.settings import Settings
     from ledger.verify import Demand, KeptNote, LogFiles, Report, Trust
-    from projections.verifying import ViewChecked
+    from projections.building.verifying import ViewChecked
 
 DEFAULT: Final = "log"
 FILE_BYTES_MAX: Final = 64 * 1024 * 1024
@@ -183,7 +183,7 @@ def _live(
     from api.commands.opening import opened  # noqa: PLC0415  (a fast start)
     from ledger.sealing.folder import log_folder  # noqa: PLC0415
     from ledger.verify import FolderLog, Live, verify_database  # noqa: PLC0415
-    from projections.verifying import verify_views  # noqa: PLC0415
+    from projections.building.verifying import verify_views  # noqa: PLC0415
     from projections.views import VIEWS  # noqa: PLC0415
 
     with opened(environ) as ledger:

@@ -10,7 +10,7 @@ from typing import Final
 
 from markupsafe import Markup
 
-from projections.measures import Measure
+from projections.figures.measures import Measure
 
 BAR_WIDTH: Final = 1000
 _PARTS: Final = ("on_time", "late", "missed", "pending")

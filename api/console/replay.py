@@ -1,6 +1,6 @@
 """What the replay page shows: an axis of time, and changed rows with values as people read them.
 
-Read next: `replay_pages.py` (the route), `projections/replaying.py` (what a step is).
+Read next: `replay_pages.py` (the route), `projections/past/replaying.py` (what a step is).
 """
 
 from collections.abc import Callable, Iterable
@@ -14,9 +14,9 @@ from api.console.language import ZONE, Language
 from api.console.layout import Page
 from ledger.codec import registry
 from ledger.entry import Event
-from projections.comparing import Comparison, RowDifference
-from projections.differing import RowChange
 from projections.obligations import OBLIGATION
+from projections.past.comparing import Comparison, RowDifference
+from projections.past.differing import RowChange
 from projections.standpoint import Standpoint
 from projections.timeline import Told
 

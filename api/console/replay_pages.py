@@ -21,9 +21,9 @@ from api.replaying import selection_of, shown_step, units_reached
 from api.visits import View
 from ledger.errors import Invalid
 from ledger.vocabulary import UnitRef
-from projections.comparing import Comparison, compare
 from projections.names import unit_labels
-from projections.replaying import Step, step_after, step_at
+from projections.past.comparing import Comparison, compare
+from projections.past.replaying import Step, step_after, step_at
 from projections.standpoint import Standpoint, parse_as_of
 from projections.timeline import Told
 

@@ -12,9 +12,9 @@ from ledger.database import Database
 from ledger.entry import Event
 from ledger.errors import FoldChanged
 from ledger.settings import Settings
-from projections import fingerprints
+from projections.building import fingerprints
+from projections.building.fingerprints import fingerprint_of, register
 from projections.dossiers import DossierProjection
-from projections.fingerprints import fingerprint_of, register
 from projections.obligations import OBLIGATIONS
 from projections.tables import Rows
 from projections.views import VIEWS

@@ -20,11 +20,11 @@ import pytest
 from ledger.codec import decode
 from ledger.database import Database, Role
 from ledger.recorder import PostgresRecorder
+from projections.building.verifying import verify_views
 from projections.folding import MemoryRows
 from projections.positions import standings
 from projections.runner import Runner
 from projections.time_travel import Reader
-from projections.verifying import verify_views
 from tests.projecting import CELL, TOTAL, Cells, Content, Totals, record
 from tests.torturing import FULL
 
@@ -42,7 +42,7 @@ from ledger.database import Database
 from ledger.errors import LedgerError
 from ledger.recorder import PostgresRecorder
 from projections import leading, runner, saving
-from projections.rebuilding import Rebuild
+from projections.building.rebuilding import Rebuild
 from projections.runner import Runner
 from tests.projecting import Cells, Totals
 

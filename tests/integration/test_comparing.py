@@ -9,10 +9,10 @@ from ledger.database import Database
 from ledger.errors import Invalid, NotFound, TooManyRows
 from ledger.events import platform
 from ledger.vocabulary import Moment
-from projections import between
-from projections.comparing import CAUSES_MAX, Comparison, RowDifference, compare
-from projections.replaying import steps
-from projections.selecting import Selection
+from projections.past import between
+from projections.past.comparing import CAUSES_MAX, Comparison, RowDifference, compare
+from projections.past.replaying import steps
+from projections.past.selecting import Selection
 from tests.quarter import END, quarter
 from tests.scenario import wall
 from tests.telling import Told

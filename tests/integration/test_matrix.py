@@ -8,8 +8,8 @@ from ledger.database import Database
 from ledger.errors import Invalid, NotFound
 from ledger.verdict import verdict
 from ledger.vocabulary import DutyRef, Moment, UnitRef
+from projections.figures.measures import Measure
 from projections.matrix import Account, Column, Group, Matrix, Row, matrix
-from projections.measures import Measure
 from projections.spans import parse_span
 from tests.quarter import END, quarter
 from tests.scenario import wall

@@ -18,15 +18,16 @@ from ledger.entry import Event
 from ledger.errors import LeadershipLost, RebuildGoing, RebuildStopped, ViewMissing
 from ledger.recorder import PostgresRecorder
 from ledger.sealing import session as sealing
-from projections import leading, positions, rebuilding
-from projections.build_difference import BuildDifference, build_difference
+from projections import leading, positions
+from projections.building import rebuilding
+from projections.building.build_difference import BuildDifference, build_difference
+from projections.building.rebuilding import Rebuild, cancel_rebuild, drop_retired
+from projections.building.verifying import verify_build, verify_views
 from projections.leading import Lead
 from projections.positions import Standing, standings
-from projections.rebuilding import Rebuild, cancel_rebuild, drop_retired
 from projections.runner import Runner
 from projections.tables import Projection, Rows
 from projections.time_travel import Reader
-from projections.verifying import verify_build, verify_views
 from tests.projecting import CELL, TOTAL, Cell, Cells, Totals, record, values
 
 PATIENCE_SECONDS = 20.0
@@ -390,7 +391,7 @@ from ledger.codec import decode
 from ledger.database import Database
 from ledger.recorder import PostgresRecorder
 from projections import leading
-from projections.rebuilding import Rebuild
+from projections.building.rebuilding import Rebuild
 from tests.projecting import Cells
 leading.BATCH_EVENTS = 10
 database = Database(sys.argv[1])

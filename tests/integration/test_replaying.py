@@ -5,8 +5,8 @@ import pytest
 from ledger.database import Database
 from ledger.errors import ViewMissing
 from projections.obligations import OBLIGATIONS
-from projections.replaying import step_after, step_at
-from projections.selecting import Selection
+from projections.past.replaying import step_after, step_at
+from projections.past.selecting import Selection
 from projections.views import VIEWS
 from tests.quarter import quarter
 from tests.telling import Told

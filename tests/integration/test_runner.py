@@ -21,9 +21,10 @@ from ledger.errors import (
     ViewStopped,
 )
 from ledger.recorder import PostgresRecorder
-from projections import fingerprints, leading, positions, runner, saving
-from projections.builds import require_same_folds
-from projections.fingerprints import fingerprint_of, register
+from projections import leading, positions, runner, saving
+from projections.building import fingerprints
+from projections.building.builds import require_same_folds
+from projections.building.fingerprints import fingerprint_of, register
 from projections.leading import Lead
 from projections.positions import Standing, standings
 from projections.runner import Runner

@@ -7,9 +7,9 @@ import pytest
 from ledger.database import Database
 from ledger.errors import Invalid, NotFound
 from ledger.events.organisation import LeaveRecorded
-from projections import selecting
-from projections.replaying import steps
-from projections.selecting import Course, Selection
+from projections.past import selecting
+from projections.past.replaying import steps
+from projections.past.selecting import Course, Selection
 from tests.quarter import END, quarter
 from tests.scenario import wall
 from tests.telling import Told

@@ -7,9 +7,9 @@ import pytest
 from ledger.database import Database
 from ledger.events.organisation import UnitReparented
 from ledger.events.reports import ReportWithdrawn
-from projections import sheaves
-from projections.counting import counting
 from projections.dossiers import DossierProjection, Shape
+from projections.figures import sheaves
+from projections.figures.counting import counting
 from projections.obligations import OBLIGATION, OBLIGATIONS
 from projections.spans import parse_span
 from projections.views import VIEWS

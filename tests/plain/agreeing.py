@@ -18,8 +18,8 @@ from ledger.schedule.drafting import CLOCK
 from ledger.verdict import Verdict, verdict
 from ledger.vocabulary import Moment, Power
 from projections.failures import who_failed
+from projections.figures.measures import Measure
 from projections.matrix import matrix
-from projections.measures import Measure
 from projections.obligations import OBLIGATION
 from projections.spans import Span
 from projections.standpoint import Standpoint

@@ -12,11 +12,11 @@ from ledger.database import Database
 from ledger.model.history import History
 from ledger.verdict import verdict
 from ledger.vocabulary import Moment, ObligationId, UnitRef
-from projections.comparing import CAUSES_MAX, Comparison, compare
-from projections.contrasting import Judgement
-from projections.differing import difference, key_text
-from projections.replaying import steps
-from projections.selecting import Selection
+from projections.past.comparing import CAUSES_MAX, Comparison, compare
+from projections.past.contrasting import Judgement
+from projections.past.differing import difference, key_text
+from projections.past.replaying import steps
+from projections.past.selecting import Selection
 from projections.standpoint import Standpoint
 from tests.replayed import TABLES
 from tests.scenario import ZONE, Scenario

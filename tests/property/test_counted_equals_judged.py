@@ -16,7 +16,7 @@ from ledger.recorder import LedgerInfo
 from ledger.timeliness import Outcome
 from ledger.verdict import verdict
 from ledger.vocabulary import Moment, ObligationId, UnitRef
-from projections.counting import counting
+from projections.figures.counting import counting
 from projections.spans import Placements, parse_span
 from projections.standpoint import Questions, Standpoint
 from tests.scenario import ZONE, Scenario, wall

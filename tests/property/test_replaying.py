@@ -14,10 +14,10 @@ from psycopg import sql
 from ledger.database import Database
 from ledger.entry import Event
 from ledger.model.history import History
-from projections import selecting
-from projections.differing import key_text, row_change
-from projections.replaying import Step, step_after, step_at, step_before, steps
-from projections.selecting import Selection
+from projections.past import selecting
+from projections.past.differing import key_text, row_change
+from projections.past.replaying import Step, step_after, step_at, step_before, steps
+from projections.past.selecting import Selection
 from projections.standpoint import Standpoint
 from projections.time_travel import Reader
 from tests.replayed import TABLES, Row, applied

@@ -12,10 +12,10 @@ from ledger.events import duties
 from ledger.events import organisation as o
 from ledger.model.history import CALENDAR_KEY, History
 from ledger.vocabulary import Power
-from projections.differing import difference
-from projections.standings import Stood, Subject, stood
+from projections.past.differing import difference
+from projections.past.standings import Stood, Subject, stood
+from projections.past.two_times import two_times
 from projections.structure import instant_of
-from projections.two_times import two_times
 from tests.scenario import ZONE, Scenario
 from tests.stories import Draw, stories
 from tests.telling import Told

@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from projections.chronicles import Chronicle, Told, told_by
+from projections.figures.chronicles import Chronicle, Told, told_by
 
 KEYS = ("a", "b", "c")
 

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from projections.differing import difference, row_change
+from projections.past.differing import difference, row_change
 from projections.tables import Table
 from tests.replayed import with_fields
 

@@ -1,6 +1,7 @@
 """A fold's fingerprint: what changes it, what does not, and that the register knows every fold.
 
-`python -m tests.unit.test_fingerprints` enters the present folds into `projections/folds.toml`.
+`python -m tests.unit.test_fingerprints` enters the present folds into
+`projections/building/folds.toml`.
 """
 
 import importlib
@@ -14,9 +15,9 @@ import pytest
 
 from ledger import codec
 from ledger.events.reports import ReportSubmitted
-from projections import fingerprints, reaching
+from projections.building import fingerprints, reaching
+from projections.building.fingerprints import REGISTER, Folds, fingerprint_of, fold_alike, register
 from projections.editions import EDITIONS
-from projections.fingerprints import REGISTER, Folds, fingerprint_of, fold_alike, register
 from projections.obligations import OBLIGATIONS
 from projections.organisation import ORGANISATION
 from projections.tables import Projection, Table
@@ -230,7 +231,7 @@ def test_an_upcaster_is_part_of_the_folds_that_hear_of_its_fact(
 def test_the_fingerprint_is_the_same_in_every_process() -> None:
     """Neither hash seeds nor the order of imports have a say."""
     program = (
-        "from projections.fingerprints import fingerprint_of\n"
+        "from projections.building.fingerprints import fingerprint_of\n"
         "from projections.obligations import OBLIGATIONS\n"
         "print(fingerprint_of(OBLIGATIONS))"
     )
@@ -238,7 +239,7 @@ def test_the_fingerprint_is_the_same_in_every_process() -> None:
         told = subprocess.run(
             [sys.executable, "-c", program],
             env={"PYTHONHASHSEED": seed, "PATH": ""},
-            cwd=REGISTER.parent.parent,
+            cwd=REGISTER.parents[2],
             capture_output=True,
             text=True,
             check=True,

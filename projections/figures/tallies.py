@@ -14,8 +14,8 @@ import msgspec
 
 from ledger.timeliness import Outcome
 from ledger.vocabulary import ObligationId
-from projections.briefs import Brief, Tallied
-from projections.measures import Measure, measure
+from projections.figures.briefs import Brief, Tallied
+from projections.figures.measures import Measure, measure
 
 Place: TypeAlias = tuple[date, date, str, str]
 """The last and the first day of a period, its key, and the duty: it orders them in time."""

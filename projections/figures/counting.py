@@ -13,15 +13,15 @@ from msgspec.structs import replace
 from ledger.model.obligations import Obligation
 from ledger.vocabulary import DutyRef, Moment, ObligationId, UnitRef
 from projections.background import Background
-from projections.briefs import Brief, Tallied, tallied_of
+from projections.figures.briefs import Brief, Tallied, tallied_of
+from projections.figures.sheaves import Sheaf
+from projections.figures.tallies import Counted, Place, Tally
+from projections.figures.tallying import tally_all
 from projections.judging import Judged, judge
 from projections.obligations import OBLIGATION
 from projections.rewinding import Rewound, held
-from projections.sheaves import Sheaf
 from projections.spans import UNITS_NAMED_MAX, Placements, Span, obligations_of, require
 from projections.standpoint import Standpoint
-from projections.tallies import Counted, Place, Tally
-from projections.tallying import tally_all
 
 
 class Counting(Protocol):

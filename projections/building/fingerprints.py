@@ -18,7 +18,7 @@ from typing import Final
 import msgspec
 
 from ledger.codec import UPCASTERS
-from projections.reaching import PACKAGES, Reach
+from projections.building.reaching import PACKAGES, Reach
 from projections.tables import Projection, shape_of
 
 REGISTER: Final = Path(__file__).with_name("folds.toml")

@@ -5,7 +5,7 @@ may have moved its due or taken it back: facts about its unit that came after th
 calendar that turned days, an outage, or the death of a holder. Those, and all that is not plain,
 go to the verdict, which is remembered with what it read (`remembering.py`).
 `tests/property/test_views_equal_replay.py` holds the short way and the long way together.
-Read next: `accounting.py`, `failures.py`.
+Read next: `accounting.py`, `projections/failures.py`.
 """
 
 from collections.abc import Sequence
@@ -22,11 +22,11 @@ from ledger.model.rules import ALGORITHM, Rules
 from ledger.timeliness import Outcome
 from ledger.vocabulary import Moment
 from projections.background import Background
-from projections.briefs import Brief, Tallied
+from projections.figures.briefs import Brief, Tallied
+from projections.figures.sheaves import Sheaf, Shown
+from projections.figures.tallies import Tally, between, by_period
 from projections.obligations import OBLIGATION
-from projections.sheaves import Sheaf, Shown
 from projections.standpoint import Standpoint
-from projections.tallies import Tally, between, by_period
 from projections.time_travel import Reader
 
 ROWS_AT_ONCE: Final = 5_000

@@ -13,9 +13,9 @@ import msgspec
 
 from ledger.errors import Invalid, NotFound
 from ledger.vocabulary import UnitRef
-from projections.contrasting import named_in
-from projections.differing import key_text
-from projections.selecting import below
+from projections.past.contrasting import named_in
+from projections.past.differing import key_text
+from projections.past.selecting import below
 from projections.standpoint import AsOf, Standpoint
 from projections.tables import Column, ColumnType, Key, Table
 from projections.time_travel import Reader

@@ -5,7 +5,7 @@ shared by all ledgers of a database, so a generation means the same shape in eac
 version the same fold. Everything that adds, switches or drops a build takes one lock, so that no
 projector leads a build that is replaced at that moment.
 
-Read next: `leading.py`, which folds what is enrolled here, and `rebuilding.py`.
+Read next: `projections/leading.py`, which folds what is enrolled here, and `rebuilding.py`.
 """
 
 from collections.abc import Sequence
@@ -19,7 +19,7 @@ from psycopg.rows import class_row
 
 from ledger.database import Database, Role
 from ledger.errors import FoldChanged, ShapeChanged
-from projections.fingerprints import fingerprint_of, fold_alike
+from projections.building.fingerprints import fingerprint_of, fold_alike
 from projections.saving import Names, make_tables
 from projections.tables import Projection, shape_of
 
@@ -175,8 +175,8 @@ def require_same_fold(projection: Projection, builds: Sequence[Build]) -> str:
         raise FoldChanged(
             f"projection {projection.name} folds otherwise than version {projection.version} was "
             "built with; raise its version, and it is built anew beside the old one; or, if it "
-            "makes the same rows as before, say so in projections/folds.toml (CONTRIBUTING.md, "
-            "Changing a fold)"
+            "makes the same rows as before, say so in projections/building/folds.toml "
+            "(CONTRIBUTING.md, Changing a fold)"
         )
     return fingerprint
 

@@ -1,9 +1,10 @@
 """Rebuilding views beside serving: new builds from the first fact on, then one switch.
 
-Whoever rebuilds folds with the same code as the leading projector (`leading.py`), and takes a lead
-of its own: another lock, and an epoch on the new builds alone. So the projector goes on serving
-the old builds, appends go on, and each refuses the other's tables. What was folded is saved with
-its position, batch by batch: after a crash or an interruption the next rebuild goes on from there.
+Whoever rebuilds folds with the same code as the leading projector (`projections/leading.py`), and
+takes a lead of its own: another lock, and an epoch on the new builds alone. So the projector goes
+on serving the old builds, appends go on, and each refuses the other's tables. What was folded is
+saved with its position, batch by batch: after a crash or an interruption the next rebuild goes on
+from there.
 
 The switch is one transaction that nobody saves beside: it folds the last facts up to where the
 old builds stand, lets the new ones answer, and shuts out the projector, which begins anew and
@@ -21,7 +22,7 @@ from psycopg import sql
 
 from ledger.database import Database, Role
 from ledger.errors import ProjectorLeading, RebuildStopped
-from projections.builds import (
+from projections.building.builds import (
     EMPTY,
     Dropped,
     builds_of,

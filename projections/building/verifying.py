@@ -3,7 +3,7 @@
 Rows are added up (SHA-256 of each, modulo 2**256), so that a million of them are compared without
 being kept or sorted; sums are kept by bucket of the key, and where one differs, the rows of that
 bucket alone are folded and read once more, to name the first that is wrong.
-Read next: `folding.py`.
+Read next: `projections/folding.py`.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Sequence

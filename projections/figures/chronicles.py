@@ -3,7 +3,7 @@
 A view never changes what it said of the past, so versions that were read once need never be read
 again: whatever is asked as of a position at or before the last that was read is answered without
 the database, exactly, and only what came since has to be told (`tell`).
-Read next: `background.py` (the organisation and what else is judged by), `sheaves.py`
+Read next: `projections/background.py` (the organisation and what else is judged by), `sheaves.py`
 (obligations).
 """
 

@@ -16,9 +16,9 @@ from msgspec.structs import replace
 from ledger.codec import decode
 from ledger.entry import Event
 from ledger.recorder import Stored
-from projections.differing import RowChange, row_change
 from projections.folding import MemoryRows
-from projections.selecting import Course, Selection
+from projections.past.differing import RowChange, row_change
+from projections.past.selecting import Course, Selection
 from projections.standpoint import AsOf, Standpoint
 from projections.tables import Key, Projection, Table
 from projections.time_travel import Reader

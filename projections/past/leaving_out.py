@@ -18,7 +18,7 @@ from ledger.entry import Event
 from ledger.model.history import KINDS, History
 from ledger.model.organisation import Organisation
 from ledger.recorder import Item, PostgresRecorder, Stored
-from projections.standings import Key, Stood, Subject, stood
+from projections.past.standings import Key, Stood, Subject, stood
 
 ITEMS_MAX: Final = 500
 """Dossiers whose facts are read at once."""

@@ -17,10 +17,10 @@ from ledger.errors import Invalid, NotFound
 from ledger.model.history import RULES_KEY
 from ledger.vocabulary import Moment, PersonRef, PostRef, UnitRef
 from projections.citing import Citation, cited
-from projections.differing import FieldChange, difference
-from projections.leaving_out import FOLDED, Without, causes_of
 from projections.names import Gathering, Names
-from projections.standings import (
+from projections.past.differing import FieldChange, difference
+from projections.past.leaving_out import FOLDED, Without, causes_of
+from projections.past.standings import (
     DAY,
     Key,
     PersonAt,

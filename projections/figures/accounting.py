@@ -4,7 +4,7 @@ A period is accounted for one working day after its last due: *then* is the last
 by that instant, judged at that instant, so that a past figure cannot improve because somebody
 closed an outlet or backdated a relief since. While that is still to come, then is now.
 What a period came to then never changes: it is counted once, and kept (`sheaves.py`).
-Read next: `counting.py` (which obligations, judged how), `matrix.py`.
+Read next: `counting.py` (which obligations, judged how), `projections/matrix.py`.
 """
 
 from datetime import date, datetime
@@ -16,10 +16,10 @@ from ledger.errors import Invalid
 from ledger.events.organisation import DEFAULT_ZONE
 from ledger.model.calendar import Calendar
 from ledger.vocabulary import DutyRef, Moment, UnitRef
-from projections.counting import Counting, counting
+from projections.figures.counting import Counting, counting
+from projections.figures.tallies import Counted
 from projections.spans import Span
 from projections.standpoint import Asked, Standpoint
-from projections.tallies import Counted
 
 PERIODS_MAX: Final = 400
 WORKING_DAYS_AFTER: Final = 1

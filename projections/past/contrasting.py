@@ -18,14 +18,14 @@ from ledger.model.obligations import Obligation
 from ledger.model.rules import Rules
 from ledger.timeliness import Outcome
 from ledger.vocabulary import Moment, UnitRef
-from projections.between import Between, Doubtful, Ends, Named
 from projections.calendar import CALENDAR, RULES
 from projections.duties import DUTY
 from projections.judging import assessed
 from projections.obligations import OBLIGATION
 from projections.organisation import PERSON, POST, UNIT
+from projections.past.between import Between, Doubtful, Ends, Named
+from projections.past.selecting import Below, below
 from projections.rewinding import Rewound
-from projections.selecting import Below, below
 from projections.standpoint import Standpoint
 from projections.tables import Key, Table
 from projections.views import VIEWS

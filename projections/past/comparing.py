@@ -16,8 +16,8 @@ import msgspec
 from ledger.errors import Invalid
 from ledger.vocabulary import Moment, UnitRef
 from projections.citing import Citation, citation_of
-from projections.contrasting import TABLES, Contrast, Differing, Judgement
-from projections.differing import RowChange, difference, key_text
+from projections.past.contrasting import TABLES, Contrast, Differing, Judgement
+from projections.past.differing import RowChange, difference, key_text
 from projections.standpoint import AsOf, Questions, Standpoint
 
 PAGE_MAX: Final = 500

@@ -19,12 +19,12 @@ import psycopg
 from psycopg import sql
 
 from ledger.vocabulary import DutyRef
-from projections.briefs import Brief, Briefing
-from projections.chronicles import Chronicle, Told, told_by
+from projections.figures.briefs import Brief, Briefing
+from projections.figures.chronicles import Chronicle, Told, told_by
+from projections.figures.remembering import Memory
+from projections.figures.tallies import Tally
 from projections.obligations import OBLIGATION
-from projections.remembering import Memory
 from projections.saving import Names
-from projections.tallies import Tally
 from projections.time_travel import Reader, Where
 
 VERSIONS_MAX: Final = 500_000

@@ -15,9 +15,9 @@ import psycopg
 from psycopg import sql
 
 from projections.asking import AS_OF
+from projections.building.rebuilding import Beside
 from projections.intervals import path_to
 from projections.positions import Standing
-from projections.rebuilding import Beside
 from projections.saving import Names
 from projections.tables import Table
 

@@ -3,7 +3,7 @@
 A verdict is a pure function, so it need not be asked again while everything that it read is what
 it was and the clock has passed none of the instants that it was compared with. Dossiers are never
 changed, and those that no fact changed are the same objects in every background
-(`background.py`): so to compare what was read takes a microsecond, and nothing is ever
+(`projections/background.py`): so to compare what was read takes a microsecond, and nothing is ever
 invalidated, because nothing can be stale.
 Read next: `tallying.py`, which remembers.
 """
@@ -19,9 +19,9 @@ from ledger.model.obligations import Obligation
 from ledger.model.organisation import POSTS_IN
 from ledger.vocabulary import Moment, UnitRef
 from projections.background import Background
-from projections.briefs import Brief, Tallied, tallied_of
+from projections.figures.briefs import Brief, Tallied, tallied_of
+from projections.figures.tallies import Span, between
 from projections.judging import judged_in_full
-from projections.tallies import Span, between
 
 REMEMBERED_MAX: Final = 6
 """Answers kept for one version of an obligation: before and after a background changed."""
