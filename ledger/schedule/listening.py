@@ -225,9 +225,12 @@ class Listener:
             self._review(unit, event)
 
     def _hear_suspended(self, event: Event) -> None:
-        """Who turns out to have been suspended at a due that has passed did not miss it."""
         assert isinstance(event.fact, o.UnitSuspended), "only this suspends units"
-        for obligation in self.of_unit.get(event.fact.unit, ()):
+        self._check_passed(event.fact.unit)
+
+    def _check_passed(self, unit: UnitRef) -> None:
+        """What is told of a unit may say that a due which has passed was none, or a later one."""
+        for obligation in self.of_unit.get(unit, ()):
             if self._now >= self._settled(self._history.obligation(obligation)):
                 self._put(Check(obligation))
 
@@ -280,6 +283,7 @@ class Listener:
         days = [since or local_day(event.effective_from, row.zone)]
         days.extend(one.day for one in row.outlet if one.change == "opened" and one.day)
         self._put(Review(row.unit, min(days), event.received_at))
+        self._check_passed(row.unit)
 
     def _earliest_of(self, unit: UnitRef) -> date | None:
         owed = (self._history.obligation(one) for one in self.of_unit.get(unit, ()))

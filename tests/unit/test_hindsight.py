@@ -7,6 +7,7 @@ from msgspec.structs import replace
 
 from ledger.decisions import duties, outages
 from ledger.decisions.organisation import CloseUnit, RelieveHolder, SuspendUnit, annulment_of
+from ledger.decisions.outlets import OpenOutlet
 from ledger.entry import Event
 from ledger.errors import Invalid
 from ledger.events import duties as d
@@ -60,6 +61,20 @@ def test_a_suspension_in_hindsight_withdraws_the_notice() -> None:
         "obligation.miss_withdrawn",
         "obligation.cancelled",
     ]
+
+
+def test_an_opening_corrected_in_hindsight_withdraws_the_notice() -> None:
+    """A first period has its grace, even if it turns out to be the first after its due."""
+    world = World("2026-01-20")
+    world.tell("2026-01-20 09:00", duty("M"))
+    world.until("2026-04-10 09:00")
+    opened = [one for one in world.events if one.type == "outlet.opened"][-1]
+    corrected = OpenOutlet(unit="O", opened_on=date(2026, 3, 16), corrects=opened.id)
+    world.tell("2026-04-10 09:00", corrected)
+    world.until("2026-04-10 09:01")
+
+    assert says(world).computed.pending == "not_due"
+    assert world.said(MARCH)[-1] == "obligation.miss_withdrawn"
 
 
 def test_an_annulled_outage_gives_the_first_due_back() -> None:
