@@ -8,7 +8,7 @@ ledger in it, which begins with the same small network. Read next:
 """
 
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from datetime import date, datetime, timedelta
 from functools import cache
 from itertools import count
@@ -31,7 +31,7 @@ from ledger.database import Database, Role
 from ledger.decisions import duties, organisation, outlets
 from ledger.decisions.command import Command
 from ledger.entry import Access, Context, Event
-from ledger.errors import Refused
+from ledger.errors import ProjectorLeading, Refused
 from ledger.events.duties import DueRule, FormField
 from ledger.founding import found_ledger
 from ledger.identifiers import new_fact_id
@@ -252,8 +252,12 @@ class Travelled:
 
     def project(self) -> int:
         """The views catch up; the projector leads until the service ends."""
-        if self._lead is None:
-            self._lead = Lead(self.database, self.ledger_id, self.opened.recorder, VIEWS, decode)
+        while self._lead is None:
+            # Whoever emptied the views led them; a server lets go a moment after a session ended.
+            with suppress(ProjectorLeading):
+                self._lead = Lead(
+                    self.database, self.ledger_id, self.opened.recorder, VIEWS, decode
+                )
         return self._lead.catch_up(lambda: False)
 
     def rebuild(self) -> None:

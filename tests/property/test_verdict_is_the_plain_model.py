@@ -17,7 +17,7 @@ from ledger.events import platform as p
 from ledger.events import reports as r
 from ledger.verdict import verdict
 from ledger.vocabulary import Moment, Power, Via
-from tests.plain.agreeing import differences, of_model, of_product
+from tests.plain.agreeing import FULL, differences, of_model, of_product
 from tests.plain.facts import Facts
 from tests.plain.judging import judge
 from tests.scenario import DUE, MONTHLY, ZONE, Scenario, wall
@@ -88,7 +88,7 @@ class Telling:
         )
         if self._one(1, 2, 3) == 1:
             at -= SIX_MONTHS
-        until = self._at(at + self._one(24, 500, 5000))
+        until = self._at(self._one(-20, -5, -1, 0, 1, 30, 900, at + 5000))
         self._say(fact, effective=at, until=until, person=self._one(None, "hq-chief"))
 
     def leaving(self) -> None:
@@ -231,7 +231,7 @@ def tellings(draw: Draw) -> Scenario:
     return telling.told
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=20_000 if FULL else 800, deadline=None, derandomize=not FULL)
 @given(told=tellings(), hours=st.sampled_from((0, 1, 40, 90, 300, 2000)))
 def test_the_verdict_is_the_plain_model(told: Scenario, hours: int) -> None:
     """Outcome, due, relief, persons, path and basis are what the rules' text says."""
