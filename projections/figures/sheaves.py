@@ -117,22 +117,13 @@ class Sheaf:
         return len(self._chronicle)
 
 
-# The smallest key, then always the next greater one: as many steps in the index as there are.
-CATALOGUE: Final = sql.SQL("""
-WITH RECURSIVE listed AS (
-    (SELECT period_end, duty FROM views.{current}
-     WHERE ledger_id = %(ledger_id)s ORDER BY period_end, duty LIMIT 1)
-    UNION ALL
-    SELECT following.period_end, following.duty
-    FROM listed
-    CROSS JOIN LATERAL (
-        SELECT period_end, duty FROM views.{current}
-        WHERE ledger_id = %(ledger_id)s
-          AND (period_end, duty) > (listed.period_end, listed.duty)
-        ORDER BY period_end, duty LIMIT 1
-    ) AS following
-)
-SELECT period_end, duty FROM listed
+# Asked for each key with the one before: one step in the index a sheaf, however many rows it has.
+FOLLOWING: Final = sql.SQL("""
+SELECT period_end, duty FROM views.{current}
+WHERE ledger_id = %(ledger_id)s
+  AND (period_end, duty) > (%(period_end)s::date, %(duty)s::text)
+ORDER BY period_end, duty
+LIMIT 1
 """)
 TOUCHED: Final = """
 SELECT DISTINCT substr(tag, 12)
@@ -221,9 +212,12 @@ class Sheaves:
         self, connection: psycopg.Connection, builds: tuple[int, ...], position: int
     ) -> None:
         names = Names.of(OBLIGATION, builds[0])
-        statement = CATALOGUE.format(current=sql.Identifier(names.current))
-        found = connection.execute(statement, {"ledger_id": self._ledger_id})
-        self._catalogue = [(day, duty) for day, duty in found]
+        following = FOLLOWING.format(current=sql.Identifier(names.current))
+        asked = {"ledger_id": self._ledger_id, "period_end": date.min, "duty": ""}
+        self._catalogue = []
+        while found := connection.execute(following, asked).fetchone():
+            self._catalogue.append(found)
+            asked["period_end"], asked["duty"] = found
         self._kept.clear()
         self._builds, self._known_to = builds, position
 
