@@ -58,6 +58,7 @@ class Listener:
         self._now = START
         self._zones: dict[str, None] = {}
         self._below: dict[UnitRef, list[UnitRef]] = {}
+        self._left_to_come: dict[ObligationId, datetime] = {}
         self._hears = self._listening()
         self._resume()
 
@@ -138,6 +139,7 @@ class Listener:
             # be coming with them, so the day is left to them.
             zone = self._zone_of(row)
             settled = day_start(local_day(self._now, zone) + ONE_DAY, zone)
+            self._left_to_come[obligation] = settled
         self._agenda.put(settled, Check(obligation))
 
     def _zone_of(self, row: Obligation) -> str:
@@ -146,6 +148,10 @@ class Listener:
 
     def _settled(self, row: Obligation) -> datetime:
         return row.due + timedelta(minutes=self._history.rules(row.rules).settle_minutes)
+
+    def _has_passed(self, row: Obligation) -> bool:
+        """Whether its notice, or the lack of one, may be wrong: it was due, and was looked at."""
+        return self._now >= self._left_to_come.get(row.obligation, self._settled(row))
 
     def _hear_obligation(self, event: Event) -> None:
         """After its due an obligation is looked at again whenever it changes; before, at it."""
@@ -231,7 +237,7 @@ class Listener:
     def _check_passed(self, unit: UnitRef) -> None:
         """What is told of a unit may say that a due which has passed was none, or a later one."""
         for obligation in self.of_unit.get(unit, ()):
-            if self._now >= self._settled(self._history.obligation(obligation)):
+            if self._has_passed(self._history.obligation(obligation)):
                 self._put(Check(obligation))
 
     def _hear_unit(self, event: Event) -> None:
@@ -252,7 +258,7 @@ class Listener:
         assert isinstance(event.fact, o.FactAnnulled), "only annulments are heard here"
         if event.fact.annulled_type in (OutageDeclared.TOPIC, OutageRatified.TOPIC):
             for row in self._history.rows["obligation"].values():
-                if self._now >= self._settled(row):
+                if self._has_passed(row):
                     self._put(Check(row.obligation))
             return
         for year in {one.year for one in self._history.calendar.announcements}:
@@ -264,7 +270,7 @@ class Listener:
         for outage in self._history.calendar.outages:
             if outage.outage == event.fact.outage:
                 for row in self._history.rows["obligation"].values():
-                    passed = self._now >= self._settled(row)
+                    passed = self._has_passed(row)
                     if passed and outage.started_at < stated_due(row) < outage.ended_at + ONE_DAY:
                         self._put(Check(row.obligation))
 
