@@ -12,7 +12,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Final
 
@@ -68,13 +68,13 @@ class SealerProcess:
         while not stopping.is_set():
             try:
                 with self._begun() as process:
-                    while process.poll() is None and not stopping.wait(LOOK_SECONDS):
-                        """It is at work."""
+                    while process.poll() is None:
+                        if stopping.wait(LOOK_SECONDS):
+                            return
             except OSError as error:
                 log.warning("the sealer's process cannot begin: %s", error)
-            if not stopping.is_set():
-                log.warning("the sealer's process ended; another one begins")
-                stopping.wait(REST_SECONDS)
+            log.warning("the sealer's process ended; another one begins")
+            stopping.wait(REST_SECONDS)
 
     @contextmanager
     def _begun(self) -> Iterator[subprocess.Popen[bytes]]:
@@ -94,10 +94,8 @@ class SealerProcess:
 def _end(process: subprocess.Popen[bytes]) -> None:
     """Let a process come to its end, or make it."""
     assert process.stdin is not None, "it was asked for"
-    try:
+    with suppress(BrokenPipeError):  # it may be gone already
         process.stdin.close()
-    except BrokenPipeError:
-        """It is gone already."""
     try:
         process.wait(END_SECONDS)
     except subprocess.TimeoutExpired:

@@ -475,9 +475,11 @@ def test_an_old_row_edited_is_found_by_the_scrub(sealed: Sealed, position: int, 
         sealed.edit(position, leaf=leaf)
         eventually(sealed.stopped)
 
-    # The newest row is looked at by every pass, and named as the fork that it is.
-    case = "FORK" if leaf and position == 650 else "EDITED"
-    assert str(sealed.stopped()).startswith(f"{case} at {position}: ")
+    # A pass looks at the newest row too: it sees a fork, unless the scrub was there before it.
+    cases = ("FORK", "EDITED") if leaf and position == 650 else ("EDITED",)
+    case, _, rest = str(sealed.stopped()).partition(" at ")
+    assert case in cases
+    assert rest.startswith(f"{position}: ")
 
 
 def test_a_row_put_back_and_the_log_resumed(sealed: Sealed) -> None:
