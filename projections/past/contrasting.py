@@ -113,7 +113,7 @@ class Contrast:
     def ends_of(self, page: Sequence[Differing]) -> dict[Place, Ends[Any]]:
         """The rows of some places, as they were and as they are."""
         found: dict[Place, Ends[Any]] = {}
-        for order, keys in _by_table(page).items():
+        for order, keys in _by_table(one.place for one in page).items():
             table = TABLES[order][1]
             before = self._before.reader.get_many(table, keys)
             after = self._after.reader.get_many(table, keys)
@@ -125,18 +125,22 @@ class Contrast:
         self, page: Sequence[Differing], ends: Mapping[Place, Ends[Any]]
     ) -> tuple[dict[Place, list[int]], set[Place]]:
         """The positions of the facts that made rows differ; and what time alone did."""
-        turned = {
-            (order, key): {*positions}
-            for order, keys in _by_table(page).items()
-            for key, positions in self.between.causes(TABLES[order][1], keys).items()
-        }
+        turned = self._turned(one.place for one in page)
         passed = self._by_time(page, ends)
         elsewhere = self._elsewhere([one for one in page if one.place not in passed], ends)
         causes = {
-            one.place: sorted(turned.get(one.place, set()) | elsewhere.get(one.place, set()))
+            one.place: sorted({*turned.get(one.place, ()), *elsewhere.get(one.place, ())})
             for one in page
         }
         return causes, passed
+
+    def _turned(self, places: Iterable[Place]) -> dict[Place, list[int]]:
+        """Where the versions of rows began or ended in between; each table is asked once."""
+        return {
+            (order, key): positions
+            for order, keys in _by_table(places).items()
+            for key, positions in self.between.causes(TABLES[order][1], keys).items()
+        }
 
     def _ends(self, table: Table[Any]) -> dict[Key, Ends[Any]]:
         if self._below is None:
@@ -213,14 +217,16 @@ class Contrast:
         """Facts that are not about an obligation, where those about it do not explain enough."""
         otherwise = [one for one in page if one.judged[0] != one.judged[1]]
         alone = self._judged_later([ends[one.place].after for one in otherwise])
-        found: dict[Place, set[int]] = {}
-        for one in otherwise:
-            if alone[one.key] != one.judged[1]:
-                row: Any = ends[one.place].after
-                found[one.place] = set()
-                for table, key in _leads_to(row):
-                    found[one.place].update(*self.between.causes(table, [(key,)]).values())
-        return found
+        led = {
+            one.place: _leads_to(ends[one.place].after)
+            for one in otherwise
+            if alone[one.key] != one.judged[1]
+        }
+        turned = self._turned({place for places in led.values() for place in places})
+        return {
+            place: {position for one in places for position in turned.get(one, ())}
+            for place, places in led.items()
+        }
 
     def _judged_later(self, rows: Sequence[Any]) -> dict[Key, Judgement]:
         """What would be judged at the later moment if only these rows had changed by then."""
@@ -249,15 +255,16 @@ def _days_turned(ends: Ends[Calendar]) -> Iterator[date]:
         yield outage.started_at.date()
 
 
-def _leads_to(row: Obligation) -> tuple[tuple[Table[Any], str], ...]:
+def _leads_to(row: Any) -> list[Place]:  # noqa: ANN401  (an obligation)
     """The rows beside its own that an obligation is judged by."""
-    return (
+    named = (
         (UNIT, row.unit),
         (POST, row.post),
         (DUTY, row.duty),
         (CALENDAR, CALENDAR_KEY),
         (RULES, RULES_KEY),
     )
+    return [(_ORDER[table.name], (key,)) for table, key in named]
 
 
 def named_in(table: Table[Any], held: Below) -> Named | None:
@@ -267,9 +274,9 @@ def named_in(table: Table[Any], held: Below) -> Named | None:
     return Named("person", sorted(held.persons)) if table is PERSON else None
 
 
-def _by_table(page: Iterable[Differing]) -> dict[int, list[Key]]:
+def _by_table(places: Iterable[Place]) -> dict[int, list[Key]]:
     """The keys of each table, by its place in the order."""
     found: dict[int, list[Key]] = {}
-    for one in page:
-        found.setdefault(one.order, []).append(one.key)
+    for order, key in places:
+        found.setdefault(order, []).append(key)
     return found

@@ -9,6 +9,7 @@ a fact, and the question is put again. Read next: `standings.py`, what is compar
 from collections.abc import Callable, Iterable, Mapping
 from collections.abc import Set as AbstractSet
 from datetime import datetime
+from functools import cached_property
 from typing import Any, Final, Literal, TypeAlias
 
 import msgspec
@@ -137,7 +138,6 @@ class _Knowings:
         self._knowings = (then.history(()), here.history(()))
         self._changed = _changed(self._then_rows, self._rows)
         self._between = (then.moment.position, here.moment.position)
-        self._without: Without | None = None
 
     def chosen(
         self,
@@ -226,7 +226,7 @@ class _Knowings:
         """A subject that differs, with what arrived and explains it."""
         before, after = self.ends(subject)
         concerned = set().union(*(leads_to(one, subject) for one in self._knowings))
-        without = self._without_facts()
+        without = self._without
         arrived = without.about(concerned & self._changed)
         if without.stood(subject, self.at, {*arrived}) != before:
             # What it stood on meanwhile, and neither before nor after, counts as well.
@@ -249,12 +249,10 @@ class _Knowings:
             arrived=len(arrived),
         )
 
-    def _without_facts(self) -> "Without":
-        if self._without is None:
-            self._without = Without(
-                self._here.questions.recorder, self._then_rows, self._rows, self._between
-            )
-        return self._without
+    @cached_property
+    def _without(self) -> Without:
+        recorder = self._here.questions.recorder
+        return Without(recorder, self._then_rows, self._rows, self._between)
 
 
 def _changed(
