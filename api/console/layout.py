@@ -67,6 +67,14 @@ class Crumb(msgspec.Struct, frozen=True):
     address: str | None = None
 
 
+class Choice(msgspec.Struct, frozen=True):
+    """One option of a form's list."""
+
+    value: str
+    label: str
+    is_chosen: bool
+
+
 class Page:
     """One page being made for one request."""
 

@@ -11,7 +11,7 @@ import msgspec
 from markupsafe import Markup
 
 from api.console.charts import proportions
-from api.console.layout import Page
+from api.console.layout import Choice, Page
 from ledger.model.calendar import local_day
 from ledger.model.periods import ONE_DAY, parse_period, period_of
 from ledger.vocabulary import Cadence, UnitRef
@@ -67,14 +67,6 @@ class ColumnView(msgspec.Struct, frozen=True):
     detail: str
     title: str
     account: Account
-
-
-class Choice(msgspec.Struct, frozen=True):
-    """One option of the filter form."""
-
-    value: str
-    label: str
-    is_chosen: bool
 
 
 def default_span(here: Standpoint, cadence: Cadence, unit: str | None) -> str:

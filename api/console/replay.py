@@ -11,7 +11,7 @@ import msgspec
 from markupsafe import Markup
 
 from api.console.language import ZONE, Language
-from api.console.layout import Page
+from api.console.layout import Choice, Page
 from ledger.codec import registry
 from ledger.entry import Event
 from projections.obligations import OBLIGATION
@@ -34,14 +34,6 @@ class Tick(msgspec.Struct, frozen=True):
     percent: str
     position: int
     label: str
-
-
-class Choice(msgspec.Struct, frozen=True):
-    """One line of a list to choose from."""
-
-    value: str
-    label: str
-    is_chosen: bool
 
 
 def axis(head: int, event_at: EventAt) -> tuple[Tick, ...]:

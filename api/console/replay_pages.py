@@ -82,17 +82,17 @@ class _Replay:
         )
         kind, _, key = (chosen.subject or "").partition(":")
         self._unit = UnitRef(key) if kind == "unit" else self._selection.unit
+        self._may_compare = self._unit is not None or chosen.subject is None
 
     def shown(self, as_of: str | None, against: str | None, cursor: str | None) -> Response[bytes]:
         """The page as of one moment, or of two compared."""
         then = self._stand(as_of) if as_of else self._here
+        if against and not self._may_compare:
+            raise Invalid.field("against", "two moments of a unit, or of everything, are compared")
+        if against:
+            return self._render(then, self._compared(then, self._stand(against), cursor))
         step = self._step(then.as_of.position)
-        content: dict[str, Any] = {"step": step, "comparison": None}
-        if step is not None:
-            content |= self._about(step)
-        if step is not None and against:
-            content |= self._compared(then, self._stand(against), cursor)
-        return self._render(then, content)
+        return self._render(then, {} if step is None else self._about(step, then))
 
     def _stand(self, asked: str) -> Standpoint:
         moment = self._page.view(asked).as_of
@@ -104,9 +104,11 @@ class _Replay:
         found = step_at(here, selection, position) or step_after(here, selection, position)
         return None if found is None else shown_step(self._page.visitor, here, found)
 
-    def _about(self, step: Step) -> dict[str, Any]:
+    def _about(self, step: Step, then: Standpoint) -> dict[str, Any]:
         entry = msgspec.json.format(bytes(step.fact.entry), indent=2).decode()
         return {
+            "step": step,
+            "suggested": self._suggested(then),
             "actor": self._actor(step.fact),
             "entry": entry,
             "is_backdated": view.is_backdated(step.fact),
@@ -135,10 +137,9 @@ class _Replay:
             unit=self._unit,
             within=units_reached(visit, self._here),
             limit=ROWS_SHOWN,
-            beyond=msgspec.json.decode(str(went.after[0]), type=list[str]) if went else None,
+            beyond=None if went is None else [str(part) for part in went.after],
         )
-        last = None if found.next is None else msgspec.json.encode(found.next).decode()
-        following = visit.following(found.as_of, last, question)
+        following = visit.following(found.as_of, found.next, question)
         return {
             "comparison": found,
             "against": other.as_of.position,
@@ -168,6 +169,8 @@ class _Replay:
         page, here, chosen = self._page, self._here, self._chosen
         last = here.as_of.position
         usual = {
+            "step": None,
+            "comparison": None,
             "against": None,
             "twin": page.twin(
                 "/replay",
@@ -181,7 +184,7 @@ class _Replay:
             "replay.html",
             then.as_of,
             # Two moments compared are cited by their JSON, which names both.
-            answer=content["step"] if content["comparison"] is None else None,
+            answer=content.get("step"),
             **usual | content,
             section="replay",
             crumbs=() if chosen.subject else page.line(here, self._unit),
@@ -190,8 +193,7 @@ class _Replay:
             kinds=view.kinds_of_fact(page.language, chosen.type),
             last=last,
             ticks=view.axis(last, here.questions.event_at) if last else (),
-            suggested=self._suggested(then),
-            may_compare=self._unit is not None or chosen.subject is None,
+            may_compare=self._may_compare,
             local=view.local,
             shown=lambda value: view.shown(page.language, value),
             row_address=lambda change: view.row_address(page, change),

@@ -50,6 +50,8 @@ PAGES = {
     "refusal": "/demo/traces/nope",
 }
 START_SECONDS = 20
+SOON_MILLISECONDS = 300
+"""Longer than a script takes to ask for something."""
 
 
 @pytest.fixture(scope="module")
@@ -223,6 +225,35 @@ def test_stepping_playing_and_sliding(open_page: Any) -> None:
     page.go_back()
     expect(page.locator(".banner")).to_be_visible()
 
+    assert visited.errors == []
+
+
+def test_everything_around_a_step_follows_it(open_page: Any) -> None:
+    """Links, boxes, citation and focus belong to the fact that is shown, and to no fact before."""
+    visited = open_page(REPLAY)
+    page = visited.page
+    cited = page.locator("footer .cite").inner_text()
+    page.locator("#on").focus()
+    page.keyboard.press("Enter")
+    expect(page.locator("#fact .position")).to_have_text("61")
+    expect(page.locator("#on")).to_be_focused()
+    page.keyboard.press("Enter")
+    expect(page.locator("#fact .position")).to_have_text("62")
+
+    expect(page.locator("footer")).to_contain_text("As of position 62")
+    assert page.locator("footer .cite").inner_text() != cited
+    for link in ("Dark", "简体中文", "Reporting matrix"):
+        address = page.get_by_role("link", name=link).get_attribute("href")
+        assert address is not None
+        assert "as_of=62" in address
+    expect(page.locator("#choice input[name=as_of]")).to_have_value("62")
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url))
+    page.locator("body").press("Alt+ArrowLeft")  # the browser's own key, and no step
+    page.wait_for_timeout(SOON_MILLISECONDS)
+    assert asked == []
+    page.go_back()
+    expect(page.locator("#fact .position")).to_have_text("61")
     assert visited.errors == []
 
 

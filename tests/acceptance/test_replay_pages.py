@@ -99,6 +99,7 @@ def test_nothing_to_step_through(network: Doors) -> None:
         ("unit=S1&subject=unit:O3", 422),
         ("as_of=yesterday", 422),
         ("against=yesterday", 422),
+        ("subject=duty:weekly&against=20", 422),
         ("cursor=made-up&against=20", 400),
     ],
 )

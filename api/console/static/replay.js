@@ -1,17 +1,20 @@
-// Replay with a keyboard and a mouse: plays the facts one after the other, and keeps the boxes of
-// the page in step with the fact that is shown. Without this file the page works by its links.
+// Replay with a keyboard and a mouse: plays the facts one after the other, and keeps slider, frame
+// and focus in step with the fact that is shown. Without this file the page works by its links.
 "use strict";
 
 (() => {
   const STEP_MILLISECONDS = 1000;
   const FAST_MILLISECONDS = 100;
-  let playing = null;
+  let pace = null; // Milliseconds from an answer to the next step; null while nothing plays.
+  let timer = null;
+  let focused = null;
 
   const find = (id) => document.getElementById(id);
 
-  const stop = () => {
-    clearTimeout(playing);
-    playing = null;
+  const go = (milliseconds) => {
+    pace = milliseconds;
+    clearTimeout(timer);
+    if (pace !== null) timer = setTimeout(() => { const next = find("on"); next ? next.click() : go(null); }, pace);
     label();
   };
 
@@ -20,46 +23,34 @@
     if (play === null) return;
     const words = play.parentElement.dataset;
     play.parentElement.hidden = false;
-    play.textContent = playing === null ? words.play : words.pause;
-    play.setAttribute("aria-pressed", String(playing !== null));
-  };
-
-  const advance = (milliseconds) => {
-    playing = setTimeout(() => {
-      const next = find("on");
-      if (next === null) return stop();
-      // The answer that is swapped in arranges the step after it.
-      document.body.addEventListener("htmx:after:settle", () => {
-        if (playing !== null) advance(milliseconds);
-        label();
-      }, { once: true });
-      next.click();
-    }, milliseconds);
-    label();
+    play.textContent = pace === null ? words.play : words.pause;
+    play.setAttribute("aria-pressed", String(pace !== null));
   };
 
   const follow = () => {
     const step = find("step");
     if (step === null) return;
-    const { position, instant, past } = step.dataset;
-    for (const id of ["at", "position"]) if (find(id) && document.activeElement !== find(id)) find(id).value = position;
-    if (find("instant")) find("instant").value = instant;
+    const { position, past } = step.dataset;
+    if (document.activeElement !== find("at")) find("at").value = position;
     document.body.classList.toggle("past", past === "yes");
-    label();
+    // What was pressed is pressed again and again: its successor has the focus.
+    if (focused && find(focused) && document.activeElement === document.body) find(focused).focus();
+    go(pace);
   };
 
   document.addEventListener("click", (event) => {
-    if (event.target.id === "play") playing === null ? advance(STEP_MILLISECONDS) : stop();
-    if (event.target.id === "play-fast") { stop(); advance(FAST_MILLISECONDS); }
+    if (event.target.id === "play") go(pace === null ? STEP_MILLISECONDS : null);
+    if (event.target.id === "play-fast") go(FAST_MILLISECONDS);
   });
   document.addEventListener("keydown", (event) => {
-    if (event.target.closest("input, select, textarea")) return;
+    const taken = event.altKey || event.ctrlKey || event.metaKey || event.shiftKey;
+    if (taken || event.target.closest("input, select, textarea")) return;
     const wanted = { ArrowLeft: "back", ArrowRight: "on" }[event.key];
     if (wanted && find(wanted)) { event.preventDefault(); find(wanted).click(); }
   });
-  document.addEventListener("input", (event) => { if (event.target.type === "range") stop(); });
+  document.addEventListener("input", (event) => { if (event.target.type === "range") go(null); });
+  document.body.addEventListener("htmx:before:swap", () => { focused = document.activeElement.id; });
   document.body.addEventListener("htmx:after:settle", follow);
-  document.body.addEventListener("htmx:response:error", stop);
-  document.body.addEventListener("htmx:error", stop);
+  for (const failed of ["htmx:response:error", "htmx:error"]) document.body.addEventListener(failed, () => go(null));
   follow();
 })();
