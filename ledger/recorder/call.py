@@ -80,7 +80,10 @@ class AppendCall:
     def __init__(self, connection: Impatient, ledger_id: int) -> None:
         self._connection = connection
         self._ledger_id = ledger_id.to_bytes(4, "big")
-        self._completed(connection.pgconn.prepare(_STATEMENT, APPEND, _TYPES))
+        # libpq's own `prepare` would wait for ever, and let no other thread run.
+        connection.pgconn.send_prepare(_STATEMENT, APPEND, _TYPES)
+        self._flush()
+        self._result()
 
     def run(
         self,
@@ -108,13 +111,17 @@ class AppendCall:
             formats,
             _BINARY,
         )
-        while pgconn.flush():
-            self._wait_for(select.POLLIN | select.POLLOUT)
+        self._flush()
         meanwhile()
         result = self._result()
         answers = sorted(_elements(result.get_value(0, 0) or b""))
         assert len(answers) == len(batch), "append_v1 answers every request once"
         return answers
+
+    def _flush(self) -> None:
+        """Hand over all that was sent."""
+        while self._connection.pgconn.flush():
+            self._wait_for(select.POLLIN | select.POLLOUT)
 
     def _result(self) -> pq.abc.PGresult:
         """What the call answered, once its transaction has ended well; raises what ended it.

@@ -7,6 +7,7 @@ its way for hours yet, or may never arrive.
 import time
 from collections.abc import Iterator
 from functools import partial
+from typing import Any
 
 import psycopg
 import pytest
@@ -144,6 +145,30 @@ def test_a_call_that_does_not_end_is_unknown(
     eventually(lambda: recorder.head().position == 2)
 
     assert distant.append_one(request(*asked.events, key="k")).replayed
+
+
+def test_a_session_that_falls_silent_while_it_is_opened_is_given_up(
+    recorder: PostgresRecorder,
+    distant: PostgresRecorder,
+    line: Line,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The call is prepared before the first one is made, and that answer may be missing too."""
+    prepare, prepared = AppendCall.__init__, list[AppendCall]()
+
+    def silently(call: AppendCall, *given: Any) -> None:
+        if not prepared:
+            line.swallow()
+        prepared.append(call)
+        prepare(call, *given)
+
+    monkeypatch.setattr(AppendCall, "__init__", silently)
+    line.cut_all()
+
+    together(SOON_SECONDS, partial(append_two, distant))
+
+    assert len(prepared) == 2, "the next session was prepared"
+    assert recorder.head().position == 3
 
 
 def test_reads_do_not_wait_for_ever(distant: PostgresRecorder, line: Line) -> None:
