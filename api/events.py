@@ -182,7 +182,7 @@ def _require_visible(visit: Visit, asked: _Filter) -> None:
         return
     if not asked.subject:
         message = f"name what you mean, such as unit:{visit.caller.unit}; this key is bound to it"
-        raise BadParameter(f"subject: {message}", (FieldProblem("subject", message),))
+        raise bad_parameter("subject", message)
     for one in asked.subject:
         kind, _, key = one.removeprefix("dossier:").partition(":")
         visit.require(kind, key)
@@ -191,9 +191,13 @@ def _require_visible(visit: Visit, asked: _Filter) -> None:
 def zoned(name: str, instant: datetime) -> datetime:
     """The instant that the parameter `name` gave; `BadParameter` for one without an offset."""
     if instant.tzinfo is None:
-        message = "give the offset from UTC, such as Z or +08:00"
-        raise BadParameter(f"{name}: {message}", (FieldProblem(name, message),))
+        raise bad_parameter(name, "give the offset from UTC, such as Z or +08:00")
     return instant
+
+
+def bad_parameter(name: str, message: str) -> BadParameter:
+    """The refusal of the parameter `name` alone."""
+    return BadParameter(f"{name}: {message}", (FieldProblem(name, message),))
 
 
 @get(

@@ -10,7 +10,7 @@ from litestar.di import NamedDependency
 from litestar.params import FromPath, QueryParameter
 
 from api.auth import Permission
-from api.visits import View, Visit, asked_moment, asked_span
+from api.visits import View, Visit, asked_moment, asked_span, with_more
 from ledger.errors import NotFound
 from ledger.model.obligations import Obligation
 from ledger.timeliness import Outcome
@@ -70,15 +70,14 @@ def list_failures(  # noqa: PLR0913, PLR0917  (one parameter a filter, given by 
         found = who_failed(
             here,
             asked_span(period),
-            unit=_unit(within),
+            unit=within,
             duty=_duty(duty),
             limit=limit,
             after=ObligationId(str(went.after[0])) if went else None,
         )
-        fields = {name: getattr(found, name) for name in Failures.__struct_fields__}
-        fields["names"] = visit.named(here, found.names)
+        found = msgspec.structs.replace(found, names=visit.named(here, found.names))
     following = visit.following(found.as_of, found.next, question)
-    answer = FailuresAnswer(**fields, next_cursor=following)
+    answer = with_more(FailuresAnswer, found, next_cursor=following)
     return visit.link_next(visit.answer(answer, found.as_of, personal=True), following)
 
 
@@ -125,7 +124,7 @@ def list_obligations(  # noqa: PLR0913, PLR0917  (one parameter a filter, given 
     question = msgspec.json.encode(asked).decode()
     went = visit.cursor(cursor, question)
     with visit.standing_as_before(view, went) as here:
-        counted = counting(here, asked_span(period), _unit(within), _duty(duty)).periods()
+        counted = counting(here, asked_span(period), within, _duty(duty)).periods()
         wanted = [id_ for one in counted for id_ in one.ids(outcome)]
         last = str(went.after[0]) if went else ""
         # One more than asked tells whether another page follows.
@@ -210,15 +209,14 @@ def show_matrix(  # noqa: PLR0913, PLR0917  (one parameter a filter, given by na
             here,
             asked_span(period),
             DutyRef(duty),
-            unit=_unit(within),
+            unit=within,
             then=asked_moment("then", then),
             failing=failing,
             limit=limit,
             after=UnitRef(str(went.after[0])) if went else None,
         )
     following = visit.following(found.as_of, found.next, question)
-    fields = {name: getattr(found, name) for name in Matrix.__struct_fields__}
-    answer = MatrixAnswer(**fields, next_cursor=following)
+    answer = with_more(MatrixAnswer, found, next_cursor=following)
     return visit.link_next(visit.answer(answer, found.as_of), following)
 
 
@@ -253,10 +251,6 @@ def _judged(one: Judged) -> ObligationAnswer:
     return ObligationAnswer(
         obligation=one.row, outcome=one.outcome, due=one.due, received_at=one.received_at
     )
-
-
-def _unit(unit: str | None) -> UnitRef | None:
-    return None if unit is None else UnitRef(unit)
 
 
 def _duty(duty: str | None) -> DutyRef | None:

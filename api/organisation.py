@@ -244,8 +244,7 @@ def show_organisation(  # noqa: PLR0913, PLR0917  (one parameter a filter, given
     ended: Annotated[bool, QueryParameter(description="Closed units too")] = False,
 ) -> Response[Structure]:
     """Units, posts and who was effective in them, on a date, as known at `as_of`."""
-    within = visit.unit_or_own(unit)
-    top = None if within is None else UnitRef(within)
+    top = visit.unit_or_own(unit)
     with visit.standing(view) as here:
         found = organisation_on(here, parse_on(on), unit=top, depth=depth, ended=ended)
         found = msgspec.structs.replace(found, names=visit.named(here, found.names))

@@ -18,22 +18,18 @@ from litestar.params import QueryParameter
 
 from api.auth import Permission
 from api.cursors import Cursor
-from api.events import zoned
-from api.problems import BadParameter
+from api.events import bad_parameter, zoned
 from api.scope import scope_at
-from api.timeline import ToldAnswer
+from api.timeline import CursorParameter, ToldAnswer, TypesParameter
 from api.visits import Place, View, Visit, asked_moment
-from ledger.errors import FieldProblem, Invalid
 from ledger.vocabulary import Moment, UnitRef
 from projections.past import comparing
 from projections.past.comparing import Count, RowDifference, compare
 from projections.past.differing import RowChange
 from projections.past.replaying import Step, seen_by, step_after, step_at, step_before, with_erased
 from projections.past.selecting import Course, Selection
-from projections.standpoint import AsOf, Standpoint
-from projections.timeline import Told
+from projections.standpoint import AsOf, Standpoint, asked_as
 
-TYPES_MAX: Final = 20
 PAGE_ROWS: Final = 100
 POSITION_MAX: Final = 2**53 - 1
 BEGINNING: Final = 0
@@ -54,17 +50,6 @@ class StepAnswer(msgspec.Struct, frozen=True, kw_only=True):
     behind: tuple[str, ...]
 
 
-class _StepBytes(msgspec.Struct, frozen=True, kw_only=True):
-    """`StepAnswer` with the entry's own bytes."""
-
-    as_of: AsOf
-    fact: Told | None
-    changes: tuple[RowChange, ...]
-    previous: int | None
-    next: int | None
-    behind: tuple[str, ...]
-
-
 class ComparisonAnswer(msgspec.Struct, frozen=True, kw_only=True):
     """A page of what differs at `as_of` from `since`; `next_cursor` leads to the following one."""
 
@@ -76,6 +61,47 @@ class ComparisonAnswer(msgspec.Struct, frozen=True, kw_only=True):
     next_cursor: str | None
 
 
+SubjectParameter = Annotated[
+    str | None,
+    QueryParameter(
+        max_length=255,
+        description="Step through the facts that carry this tag: `post:330100-01-head` ...",
+        examples=[Example(summary="a unit alone", value="unit:330100-01")],
+    ),
+]
+UnitParameter = Annotated[
+    str | None,
+    QueryParameter(
+        max_length=40,
+        description="Step through the facts of this unit and of all that ever stood below "
+        "it: units, posts, who held them, obligations",
+        examples=[Example(summary="a branch", value="330100")],
+    ),
+]
+SinceParameter = Annotated[
+    datetime | None, QueryParameter(description="Only facts recorded after this instant")
+]
+UntilParameter = Annotated[
+    datetime | None, QueryParameter(description="Only facts recorded at or before this instant")
+]
+AtParameter = Annotated[
+    str | None,
+    QueryParameter(
+        max_length=64,
+        description="The last fact at or before this position (`184233`) or time",
+        examples=[Example(summary="a time", value="2026-04-01T18:00:00+08:00")],
+    ),
+]
+AfterParameter = Annotated[
+    int | None,
+    QueryParameter(ge=0, le=POSITION_MAX, description="The first fact after this position"),
+]
+BeforeParameter = Annotated[
+    int | None,
+    QueryParameter(ge=0, le=POSITION_MAX, description="The last fact before this position"),
+]
+
+
 @get(
     "/replay",
     permission=Permission.SEE_EVENTS,
@@ -85,56 +111,21 @@ class ComparisonAnswer(msgspec.Struct, frozen=True, kw_only=True):
 def show_step(  # noqa: PLR0913, PLR0917  (one parameter a filter, given by name)
     visit: NamedDependency[Visit],
     view: NamedDependency[View],
-    subject: Annotated[
-        str | None,
-        QueryParameter(
-            max_length=255,
-            description="Step through the facts that carry this tag: `post:330100-01-head` ...",
-            examples=[Example(summary="a unit alone", value="unit:330100-01")],
-        ),
-    ] = None,
-    unit: Annotated[
-        str | None,
-        QueryParameter(
-            max_length=40,
-            description="Step through the facts of this unit and of all that ever stood below "
-            "it: units, posts, who held them, obligations",
-            examples=[Example(summary="a branch", value="330100")],
-        ),
-    ] = None,
-    kind: Annotated[
-        list[str] | None,
-        QueryParameter(name="type", max_items=TYPES_MAX, description="Only facts of these types"),
-    ] = None,
-    since: Annotated[
-        datetime | None, QueryParameter(description="Only facts recorded after this instant")
-    ] = None,
-    until: Annotated[
-        datetime | None, QueryParameter(description="Only facts recorded at or before this instant")
-    ] = None,
-    at: Annotated[
-        str | None,
-        QueryParameter(
-            max_length=64,
-            description="The last fact at or before this position (`184233`) or time",
-            examples=[Example(summary="a time", value="2026-04-01T18:00:00+08:00")],
-        ),
-    ] = None,
-    after: Annotated[
-        int | None,
-        QueryParameter(ge=0, le=POSITION_MAX, description="The first fact after this position"),
-    ] = None,
-    before: Annotated[
-        int | None,
-        QueryParameter(ge=0, le=POSITION_MAX, description="The last fact before this position"),
-    ] = None,
+    subject: SubjectParameter = None,
+    unit: UnitParameter = None,
+    kind: TypesParameter = None,
+    since: SinceParameter = None,
+    until: UntilParameter = None,
+    at: AtParameter = None,
+    after: AfterParameter = None,
+    before: BeforeParameter = None,
 ) -> Response[StepAnswer]:
     """The fact asked for by one of `at`, `after` and `before`; absent: the first there is.
 
     Without subject or unit every fact is stepped through. `as_of` hides what was not known yet.
     """
     if sum(one is not None for one in (at, after, before)) > 1:
-        raise _bad("at", "give one of at, after and before")
+        raise bad_parameter("at", "give one of at, after and before")
     with visit.standing(view) as here:
         chosen = selection_of(
             visit,
@@ -153,32 +144,22 @@ def show_step(  # noqa: PLR0913, PLR0917  (one parameter a filter, given by name
         else:
             place = BEGINNING if after is None else after
             step = step_after(here, chosen, place)
-        answer = _answer(visit, here, chosen, step, place)
+        # A step says what `StepAnswer` does, with the entry's own bytes.
+        answer = _no_step(here, chosen, place) if step is None else shown_step(visit, here, step)
     return cast("Response[StepAnswer]", visit.answer(answer, answer.as_of))
 
 
-def _answer(
-    visit: Visit, here: Standpoint, chosen: Selection, step: Step | None, place: int
-) -> _StepBytes:
-    if step is None:
-        course = Course(here, chosen)
-        previous, following = course.preceding(place + 1), course.following(place)
-        return _StepBytes(
-            as_of=here.as_of,
-            fact=None,
-            changes=(),
-            previous=previous.position if previous else None,
-            next=following.position if following else None,
-            behind=(),
-        )
-    shown = shown_step(visit, here, step)
-    return _StepBytes(
-        as_of=shown.as_of,
-        fact=shown.fact,
-        changes=shown.changes,
-        previous=shown.previous,
-        next=shown.next,
-        behind=shown.behind,
+def _no_step(here: Standpoint, chosen: Selection, place: int) -> StepAnswer:
+    """Where to go from a place that no fact of the selection lies at."""
+    course = Course(here, chosen)
+    previous, following = course.preceding(place + 1), course.following(place)
+    return StepAnswer(
+        as_of=here.as_of,
+        fact=None,
+        changes=(),
+        previous=previous.position if previous else None,
+        next=following.position if following else None,
+        behind=(),
     )
 
 
@@ -202,7 +183,7 @@ def selection_of(  # noqa: PLR0913  (what can be chosen)
     scope = scope_at(here, visit.caller.unit)
     chosen = Selection(
         subject=subject,
-        unit=None if subject is not None and unit is None else unit_asked(visit, unit),
+        unit=None if subject is not None and unit is None else visit.unit_or_own(unit),
         types=types,
         after=0 if since is None else recorder.position_at(zoned("since", since))[0],
         until=None if until is None else recorder.position_at(zoned("until", until))[0],
@@ -210,12 +191,6 @@ def selection_of(  # noqa: PLR0913  (what can be chosen)
     if scope is None:
         return chosen
     return msgspec.structs.replace(chosen, within=scope.units, sees=scope.sees_of_subject)
-
-
-def unit_asked(visit: Visit, unit: str | None) -> UnitRef | None:
-    """The unit asked about, else the caller's own; None: the whole ledger."""
-    found = visit.unit_or_own(unit)
-    return None if found is None else UnitRef(found)
 
 
 def units_reached(visit: Visit, here: Standpoint) -> frozenset[UnitRef] | None:
@@ -237,7 +212,7 @@ def position_asked(here: Standpoint, field: str, text: str) -> int:
     asked = asked_moment(field, text)
     if asked is None:
         return here.as_of.position
-    with about(field):
+    with asked_as(field):
         position, _ = here.questions.resolve(asked)
     return min(position, here.as_of.position)
 
@@ -278,7 +253,7 @@ def show_comparison(  # noqa: PLR0913, PLR0917  (one parameter a filter, given b
     limit: Annotated[
         int, QueryParameter(ge=1, le=comparing.PAGE_MAX, description="Rows a page")
     ] = PAGE_ROWS,
-    cursor: Annotated[str | None, QueryParameter(description="`next_cursor` of before")] = None,
+    cursor: CursorParameter = None,
 ) -> Response[ComparisonAnswer]:
     """Every row that differs, field by field, and the facts between that caused it.
 
@@ -291,14 +266,12 @@ def show_comparison(  # noqa: PLR0913, PLR0917  (one parameter a filter, given b
         found = compare(
             earlier,
             later,
-            unit=unit_asked(visit, unit),
+            unit=visit.unit_or_own(unit),
             within=units_reached(visit, later),
             limit=limit,
             beyond=None if went is None else [str(one) for one in went.after[2:]],
         )
-    since_then = (found.since.position, found.since.instant.isoformat())
-    last: Place | None = None if found.next is None else (*since_then, *found.next)
-    following = visit.following(found.as_of, last, question)
+    following = following_both(visit, found.as_of, found.since, found.next, question)
     answer = ComparisonAnswer(
         as_of=found.as_of,
         since=found.since,
@@ -315,16 +288,9 @@ def later_moment(
     visit: Visit, field: str, text: str | None, went: Cursor | None
 ) -> Iterator[Standpoint]:
     """The later of two moments: the one asked for, or that of the page before."""
-    questions = visit.opened.questions
-    if went is None:
-        asked = asked_moment(field, text)
-        with ExitStack() as opened:
-            with about(field):
-                later = opened.enter_context(questions.at(asked))
-            yield later
-        return
-    moment = Moment(went.position, datetime.fromisoformat(went.instant))
-    with questions.resume(moment, settled=went.settled) as later:
+    with ExitStack() as opened:
+        with asked_as(field):
+            later = opened.enter_context(visit.standing_as_before(View(text), went))
         yield later
 
 
@@ -334,21 +300,18 @@ def earlier_moment(later: Standpoint, field: str, text: str, went: Cursor | None
     if went is not None:
         position, instant = went.after[:2]
         asked = Moment(int(position), datetime.fromisoformat(str(instant)))
-    with about(field):
+    with asked_as(field):
         return later.questions.stand(later.connection, asked)
 
 
-@contextmanager
-def about(field: str) -> Iterator[None]:
-    """Says of a moment that is none under which name it was asked for."""
-    try:
-        yield
-    except Invalid as error:
-        raise Invalid.field(field, error.fields[0].message) from None
-
-
-def _bad(field: str, message: str) -> BadParameter:
-    return BadParameter(f"{field}: {message}", (FieldProblem(field, message),))
+def following_both(
+    visit: Visit, later: AsOf, earlier: Moment, last: tuple[str, ...] | None, question: str
+) -> str | None:
+    """The cursor of the page beyond `last`, which remembers both moments; None where none is."""
+    if last is None:
+        return None
+    place: Place = (earlier.position, earlier.instant.isoformat(), *last)
+    return visit.following(later, place, question)
 
 
 router: Final = Router("/", route_handlers=[show_step, show_comparison], tags=["events"])

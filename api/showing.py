@@ -4,7 +4,7 @@ Rows name the facts that they are made of, so whoever sees them may see facts; w
 facts is sealed in rows. Read next: `projections/past/showing.py`.
 """
 
-from typing import Annotated, Any, Final, cast
+from typing import Annotated, Any, Final
 
 import msgspec
 from litestar import Response, Router, get
@@ -13,7 +13,8 @@ from litestar.openapi.spec import Example
 from litestar.params import FromPath, QueryParameter
 
 from api.auth import Permission
-from api.replaying import unit_asked, units_reached
+from api.replaying import units_reached
+from api.timeline import CursorParameter
 from api.visits import View, Visit
 from projections.past import showing
 from projections.past.showing import Views, condition, show, views_of
@@ -30,16 +31,6 @@ class ShownAnswer(msgspec.Struct, frozen=True, kw_only=True):
     view: str
     table: str
     rows: tuple[dict[str, Any], ...]
-    next_cursor: str | None
-
-
-class _ShownRows(msgspec.Struct, frozen=True, kw_only=True):
-    """`ShownAnswer` with the rows as they are."""
-
-    as_of: AsOf
-    view: str
-    table: str
-    rows: tuple[Any, ...]
     next_cursor: str | None
 
 
@@ -84,7 +75,7 @@ def show_view(  # noqa: PLR0913, PLR0917  (one parameter a filter, given by name
     limit: Annotated[
         int, QueryParameter(ge=1, le=showing.PAGE_MAX, description="Rows a page")
     ] = PAGE_ROWS,
-    cursor: Annotated[str | None, QueryParameter(description="`next_cursor` of before")] = None,
+    cursor: CursorParameter = None,
 ) -> Response[ShownAnswer]:
     """Exactly as they are stored; `unit`, `post`, `person`, `obligation` ... are the tables."""
     question = msgspec.json.encode([visit.address, where, unit, limit]).decode()
@@ -94,21 +85,20 @@ def show_view(  # noqa: PLR0913, PLR0917  (one parameter a filter, given by name
             here,
             table,
             where=[condition(one) for one in where or ()],
-            unit=unit_asked(visit, unit),
+            unit=visit.unit_or_own(unit),
             within=units_reached(visit, here),
             limit=limit,
             beyond=None if went is None else [str(one) for one in went.after],
         )
     following = visit.following(found.as_of, found.next, question)
-    answer = _ShownRows(
+    answer = ShownAnswer(
         as_of=found.as_of,
         view=found.view,
         table=found.table,
         rows=found.rows,
         next_cursor=following,
     )
-    sent = visit.link_next(visit.answer(answer, answer.as_of), following)
-    return cast("Response[ShownAnswer]", sent)
+    return visit.link_next(visit.answer(answer, answer.as_of), following)
 
 
 router: Final = Router("/", route_handlers=[list_views, show_view], tags=["events"])

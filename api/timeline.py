@@ -17,6 +17,13 @@ from projections.timeline import PAGE_MAX, timeline, with_erased
 TYPES_MAX: Final = 20
 
 
+TypesParameter = Annotated[
+    list[str] | None,
+    QueryParameter(name="type", max_items=TYPES_MAX, description="Only facts of these types"),
+]
+CursorParameter = Annotated[str | None, QueryParameter(description="`next_cursor` of before")]
+
+
 class ToldAnswer(Citation, frozen=True, kw_only=True):
     """A fact: its citation, its entry byte for byte, and who was erased of those in it.
 
@@ -50,15 +57,12 @@ def show_timeline(  # noqa: PLR0913, PLR0917  (one parameter a filter, given by 
     visit: NamedDependency[Visit],
     view: NamedDependency[View],
     subject: FromPath[str],
-    kind: Annotated[
-        list[str] | None,
-        QueryParameter(name="type", max_items=TYPES_MAX, description="Only facts of these types"),
-    ] = None,
+    kind: TypesParameter = None,
     order: Annotated[
         Literal["oldest", "newest"], QueryParameter(description="Which come first")
     ] = "oldest",
     limit: Annotated[int, QueryParameter(ge=1, le=PAGE_MAX, description="Facts a page")] = 100,
-    cursor: Annotated[str | None, QueryParameter(description="`next_cursor` of before")] = None,
+    cursor: CursorParameter = None,
 ) -> Response[TimelineAnswer]:
     """Every fact tagged with the subject: `unit:330100-01`, `post:...`, `obligation:...`."""
     prefix, _, key = subject.partition(":")

@@ -14,12 +14,13 @@ from litestar.params import QueryParameter
 
 from api.auth import Permission
 from api.dates import parse_on
-from api.replaying import earlier_moment, later_moment, unit_asked, units_reached
+from api.replaying import earlier_moment, following_both, later_moment, units_reached
+from api.timeline import CursorParameter
 from api.visits import Visit
 from ledger.errors import Invalid
 from ledger.vocabulary import Moment, PersonRef, PostRef, UnitRef
 from projections.names import Names
-from projections.past.two_times import PAGE_MAX, Difference, TwoTimes, two_times
+from projections.past.two_times import PAGE_MAX, Difference, two_times
 from projections.standpoint import AsOf
 
 PAGE_DIFFERENCES: Final = 100
@@ -43,6 +44,40 @@ class TwoTimesAnswer(msgspec.Struct, frozen=True, kw_only=True):
     next_cursor: str | None
 
 
+DayParameter = Annotated[
+    str,
+    QueryParameter(
+        max_length=64,
+        description="The day asked about (its end), or an instant",
+        examples=[Example(summary="a day", value="2026-03-09")],
+    ),
+]
+KnownThenParameter = Annotated[
+    str,
+    QueryParameter(
+        max_length=64,
+        description="The earlier knowing: a position or a time",
+        examples=[Example(summary="a time", value="2026-04-01T00:00:00+08:00")],
+    ),
+]
+KnownAtParameter = Annotated[
+    str | None,
+    QueryParameter(
+        max_length=64,
+        description="The later knowing; absent: what is known now",
+        examples=[Example(summary="a position", value="184233")],
+    ),
+]
+UnitParameter = Annotated[
+    str | None, QueryParameter(max_length=40, description="A unit and all below it")
+]
+PostParameter = Annotated[str | None, QueryParameter(max_length=80, description="One post alone")]
+PersonParameter = Annotated[
+    str | None, QueryParameter(max_length=80, description="One person alone")
+]
+LimitParameter = Annotated[int, QueryParameter(ge=1, le=PAGE_MAX, description="Differences a page")]
+
+
 @get(
     "/organisation/difference",
     permission=Permission.SEE_EVENTS,
@@ -51,41 +86,14 @@ class TwoTimesAnswer(msgspec.Struct, frozen=True, kw_only=True):
 )
 def show_two_times(  # noqa: PLR0913, PLR0917  (one parameter a filter, given by name)
     visit: NamedDependency[Visit],
-    on: Annotated[
-        str,
-        QueryParameter(
-            max_length=64,
-            description="The day asked about (its end), or an instant",
-            examples=[Example(summary="a day", value="2026-03-09")],
-        ),
-    ],
-    known_then: Annotated[
-        str,
-        QueryParameter(
-            max_length=64,
-            description="The earlier knowing: a position or a time",
-            examples=[Example(summary="a time", value="2026-04-01T00:00:00+08:00")],
-        ),
-    ],
-    known_at: Annotated[
-        str | None,
-        QueryParameter(
-            max_length=64,
-            description="The later knowing; absent: what is known now",
-            examples=[Example(summary="a position", value="184233")],
-        ),
-    ] = None,
-    unit: Annotated[
-        str | None, QueryParameter(max_length=40, description="A unit and all below it")
-    ] = None,
-    post: Annotated[str | None, QueryParameter(max_length=80, description="One post alone")] = None,
-    person: Annotated[
-        str | None, QueryParameter(max_length=80, description="One person alone")
-    ] = None,
-    limit: Annotated[
-        int, QueryParameter(ge=1, le=PAGE_MAX, description="Differences a page")
-    ] = PAGE_DIFFERENCES,
-    cursor: Annotated[str | None, QueryParameter(description="`next_cursor` of before")] = None,
+    on: DayParameter,
+    known_then: KnownThenParameter,
+    known_at: KnownAtParameter = None,
+    unit: UnitParameter = None,
+    post: PostParameter = None,
+    person: PersonParameter = None,
+    limit: LimitParameter = PAGE_DIFFERENCES,
+    cursor: CursorParameter = None,
 ) -> Response[TwoTimesAnswer]:
     """Who held a post, where a unit stood, what was in force on a date, as known at two moments.
 
@@ -109,7 +117,7 @@ def show_two_times(  # noqa: PLR0913, PLR0917  (one parameter a filter, given by
             earlier_moment(later, "known_then", known_then, went),
             later,
             parse_on(on),
-            unit=unit_asked(visit, unit) if post is None and person is None else None,
+            unit=visit.unit_or_own(unit) if post is None and person is None else None,
             post=None if post is None else PostRef(post),
             person=None if person is None else PersonRef(person),
             within=units_reached(visit, later),
@@ -118,7 +126,7 @@ def show_two_times(  # noqa: PLR0913, PLR0917  (one parameter a filter, given by
             beyond=None if went is None else (str(went.after[2]), str(went.after[3])),
         )
         names = visit.named(later, found.names)
-    following = _following(visit, found, question)
+    following = following_both(visit, found.as_of, found.then, found.next, question)
     answer = TwoTimesAnswer(
         as_of=found.as_of,
         then=found.then,
@@ -132,13 +140,6 @@ def show_two_times(  # noqa: PLR0913, PLR0917  (one parameter a filter, given by
         next_cursor=following,
     )
     return visit.link_next(visit.answer(answer, found.as_of, personal=True), following)
-
-
-def _following(visit: Visit, found: TwoTimes, question: str) -> str | None:
-    if found.next is None:
-        return None
-    place = (found.then.position, found.then.instant.isoformat(), *found.next)
-    return visit.following(found.as_of, place, question)
 
 
 router: Final = Router("/", route_handlers=[show_two_times], tags=["organisation"])

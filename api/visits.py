@@ -27,10 +27,10 @@ from api.wire import Seal
 from ledger.entry import Context
 from ledger.errors import Invalid, ViewBehind
 from ledger.identifiers import new_fact_id
-from ledger.vocabulary import Moment, Sealed
+from ledger.vocabulary import Moment, Sealed, UnitRef
 from projections.names import Names, with_person_names
 from projections.spans import Span, parse_span
-from projections.standpoint import Asked, AsOf, Standpoint, parse_as_of
+from projections.standpoint import Asked, AsOf, Standpoint, asked_as, parse_as_of
 
 MIN_POSITION_WAIT_SECONDS: Final = 2.0
 WAITING_MAX: Final = 16
@@ -99,10 +99,8 @@ def require_day(field: str, day: date) -> None:
 
 def asked_moment(field: str, text: str | None) -> Asked:
     """A position, a time or now, as the parameter `field` names it."""
-    try:
+    with asked_as(field):
         return parse_as_of(text)
-    except Invalid as error:
-        raise Invalid.field(field, error.fields[0].message) from None
 
 
 def provide_view(as_of: AsOfParameter = None, min_position: MinPositionParameter = None) -> View:
@@ -190,12 +188,12 @@ class Visit:
                 for kind, key in named_by(command, data):
                     scope.require(kind, key)
 
-    def unit_or_own(self, unit: str | None) -> str | None:
+    def unit_or_own(self, unit: str | None) -> UnitRef | None:
         """The unit asked about, else the caller's own; None: the whole ledger."""
         if unit is None:
             return self.caller.unit
         self.require("unit", unit)
-        return unit
+        return UnitRef(unit)
 
     def context(self) -> Context:
         """What decisions are told of the caller."""

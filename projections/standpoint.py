@@ -72,6 +72,15 @@ def parse_as_of(text: str | None) -> Asked:
     return instant if position is None else Moment(position, instant)
 
 
+@contextmanager
+def asked_as(name: str) -> Iterator[None]:
+    """Says of a moment that is none under which name it was asked for, if not as `as_of`."""
+    try:
+        yield
+    except Invalid as error:
+        raise Invalid.field(name, error.fields[0].message) from None
+
+
 def _instant(text: str) -> datetime | None:
     try:
         found = datetime.fromisoformat(text)
