@@ -23,6 +23,7 @@ from projections.dossiers import Shape
 from projections.duties import DUTIES
 from projections.editions import BACKGROUND, EDITION
 from projections.figures.chronicles import Chronicle, Told, told_by
+from projections.judging import last_change
 from projections.organisation import ORGANISATION
 from projections.time_travel import Reader
 
@@ -76,10 +77,9 @@ class Background:
     def unit_changes(self) -> dict[str, int]:
         """The last fact about each unit that may say what is asked of it, or until when."""
         return {
-            unit.unit: max((unit.annulled_at, *(one.position for one in items)))
+            unit.unit: position
             for unit in self.rows["unit"].values()
-            if (items := (*unit.life, *unit.outlet, *unit.local_days, *unit.force_majeure))
-            or unit.annulled_at
+            if (position := last_change(unit))
         }
 
     @cached_property

@@ -11,6 +11,7 @@ import msgspec
 
 from ledger.model.history import History
 from ledger.model.obligations import Obligation, Submission
+from ledger.model.organisation import Unit
 from ledger.timeliness import Assessment, Outcome, assess, calendar_moved
 from ledger.verdict import Verdict, verdict
 from ledger.vocabulary import Moment, ObligationId
@@ -45,7 +46,7 @@ def judge(history: History, rows: Iterable[Obligation], moment: Moment) -> list[
     for row in rows:
         receipt = _plain_receipt(row)
         if receipt is not None and not disturbed.touch(row):
-            accepted = _is_accepted(row)
+            accepted = is_accepted(row)
             found.append(Judged(row, Outcome.ON_TIME, row.due, receipt, accepted=accepted))
         else:
             found.append(judged_in_full(history, row, moment))
@@ -80,12 +81,19 @@ def _judged(row: Obligation, full: Verdict) -> Judged:
         computed.received_at,
         full,
         excused=computed.outcome in (Outcome.LATE, Outcome.MISSED) and bool(computed.excused),
-        accepted=computed.outcome in (Outcome.ON_TIME, Outcome.LATE) and _is_accepted(row),
+        accepted=computed.outcome in (Outcome.ON_TIME, Outcome.LATE) and is_accepted(row),
         unsolicited=sum(not one.solicited and not one.ratified_at for one in row.submissions),
     )
 
 
-def _is_accepted(row: Obligation) -> bool:
+def last_change(unit: Unit) -> int:
+    """The last fact about a unit that may say what is asked of it, or until when; 0: none."""
+    items = (*unit.life, *unit.outlet, *unit.local_days, *unit.force_majeure)
+    return max((unit.annulled_at, *(one.position for one in items)))
+
+
+def is_accepted(row: Obligation) -> bool:
+    """Whether a report that counts was accepted."""
     return any(one.accepted_by is not None and one.counts for one in row.submissions)
 
 
@@ -110,11 +118,7 @@ class _Disturbances:
 
     def _last(self, unit: str) -> int:
         row = self._history.rows["unit"].get(unit)
-        if row is None:
-            return 0
-        items = (*row.life, *row.outlet, *row.local_days, *row.force_majeure)
-        last: int = max((row.annulled_at, *(one.position for one in items)))
-        return last
+        return 0 if row is None else last_change(row)
 
     def _may_move(self, row: Obligation) -> bool:
         window = timedelta(hours=self._history.rules(row.rules).outage_window_hours)
@@ -127,12 +131,13 @@ def _plain_receipt(row: Obligation) -> datetime | None:
     """The receipt of a report in time that nothing qualifies; None: ask the verdict."""
     if row.reliefs or row.cancellations or row.informational or row.provisional or row.due_changes:
         return None
-    plain = [one for one in row.submissions if _is_plain(one)]
+    plain = [one for one in row.submissions if is_plain(one)]
     if len(plain) != len(row.submissions) or not plain:
         return None
     received = min(one.received_at for one in plain)
     return received if received < row.due else None
 
 
-def _is_plain(one: Submission) -> bool:
+def is_plain(one: Submission) -> bool:
+    """Whether a report counts as what it says it is, by whoever was to send it."""
     return one.counts and one.solicited and one.moved_from is None

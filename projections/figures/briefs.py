@@ -6,15 +6,16 @@ its due, its receipt and the clock, unless something else disturbs it (`tallying
 Read next: `sheaves.py` (where briefs are kept), `tallying.py` (how they are judged).
 """
 
-from collections.abc import Iterable
 from datetime import date, datetime
 from typing import Any, ClassVar
 
 import msgspec
 
+from ledger.model.obligations import Obligation, Submission
 from ledger.timeliness import Outcome
 from ledger.vocabulary import DutyId, ObligationId, PostId, UnitId
-from projections.judging import Judged
+from projections.judging import Judged, is_accepted, is_plain
+from projections.obligations import OBLIGATION
 
 
 class Brief(msgspec.Struct, frozen=True, kw_only=True, gc=False):
@@ -86,61 +87,6 @@ def tallied_of(one: Judged) -> Tallied:
     )
 
 
-class _Change(msgspec.Struct, frozen=True, gc=False):
-    due: datetime
-
-
-class _Attempt(msgspec.Struct, frozen=True, gc=False):
-    platform_fault: bool = False
-
-
-class _Submission(msgspec.Struct, frozen=True, kw_only=True, gc=False):
-    received_at: datetime
-    uploading_since: datetime | None = None
-    moved_from: str | None = None
-    solicited: bool = True
-    ratified_at: datetime | None = None
-    withdrawn_by: str | None = None
-    voided_by: str | None = None
-    moved_by: str | None = None
-    accepted_by: str | None = None
-
-    @property
-    def counts(self) -> bool:
-        """As of `ledger.model.obligations.Submission`."""
-        gone = self.voided_by or self.withdrawn_by or self.moved_by
-        return not gone and (self.solicited or self.ratified_at is not None)
-
-
-class _Dossier(msgspec.Struct, frozen=True, kw_only=True, gc=False):
-    """The part of `ledger.model.obligations.Obligation` that a brief is made of."""
-
-    obligation: ObligationId
-    duty: DutyId
-    unit: UnitId
-    post: PostId
-    period: str
-    period_start: date
-    period_end: date
-    due: datetime
-    nominal_due: datetime
-    rules: int
-    position: int
-    provisional: bool = False
-    informational: bool = False
-    short_notice: bool = False
-    opened_late: bool = False
-    due_changes: tuple[_Change, ...] = ()
-    submissions: tuple[_Submission, ...] = ()
-    attempts: tuple[_Attempt, ...] = ()
-    reliefs: tuple[msgspec.Raw, ...] = ()
-    cancellations: tuple[msgspec.Raw, ...] = ()
-    channel: tuple[msgspec.Raw, ...] = ()
-
-
-_read = msgspec.json.Decoder(_Dossier).decode
-
-
 class Briefing:
     """Makes briefs of bodies, and says what thousands share (units, dues) only once."""
 
@@ -149,7 +95,7 @@ class Briefing:
 
     def brief(self, body: str, told: int) -> Brief:
         """The brief of an obligation's row as the view keeps it, told at a position."""
-        row, share = _read(body), self._shared.setdefault
+        row, share = OBLIGATION.decode(body), self._shared.setdefault
         due = max(row.due, row.nominal_due)
         if row.due_changes:
             due = max(due, *(one.due for one in row.due_changes))
@@ -169,23 +115,19 @@ class Briefing:
             told=told,
             plain=_is_plain(row, due),
             received_at=min(one.received_at for one in sent) if sent else None,
-            accepted=any(one.accepted_by is not None and one.counts for one in sent),
+            accepted=is_accepted(row),
         )
 
 
-def _is_plain(row: _Dossier, due: datetime) -> bool:
+def _is_plain(row: Obligation, due: datetime) -> bool:
     weighty = (row.reliefs, row.cancellations, row.channel, row.provisional, row.informational)
     if any(weighty) or row.short_notice or row.opened_late:
         return False
-    return not _platform_failed(row.attempts) and all(_says(one, due) for one in row.submissions)
-
-
-def _platform_failed(attempts: Iterable[_Attempt]) -> bool:
-    return any(one.platform_fault for one in attempts)
-
-
-def _says(one: _Submission, due: datetime) -> bool:
-    """Whether a report counts from when it was received, whatever is known besides."""
-    if not one.counts or not one.solicited or one.moved_from is not None:
+    if any(one.platform_fault for one in row.attempts):
         return False
-    return one.uploading_since is None or one.received_at < due
+    return all(_says(one, due) for one in row.submissions)
+
+
+def _says(one: Submission, due: datetime) -> bool:
+    """Whether a report counts from when it was received, whatever is known besides."""
+    return is_plain(one) and (one.uploading_since is None or one.received_at < due)
