@@ -3,10 +3,10 @@
 Every one takes `--as-of`, a position or a time, and says what it is as of.
 """
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from datetime import date, datetime, timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import rich_click as click
 from msgspec.structs import replace
@@ -21,18 +21,27 @@ if TYPE_CHECKING:
     from projections.names import Names
     from projections.standpoint import Standpoint
 
+F = TypeVar("F", bound=Callable[..., Any])
+
 AS_OF = click.option(
     "--as-of",
     metavar="X",
     help="What was known then: a position (184233) or a time (2026-04-01T18:00:00+08:00).",
 )
-LIMIT = click.option(
-    "--limit",
-    type=click.IntRange(1, 500),
-    default=100,
-    show_default=True,
-    help="How many to show, at most 500.",
-)
+
+
+def limit_of(default: int) -> Callable[[F], F]:
+    """The option that says how many are shown."""
+    return click.option(
+        "--limit",
+        type=click.IntRange(1, 500),
+        default=default,
+        show_default=True,
+        help="How many to show, at most 500.",
+    )
+
+
+LIMIT = limit_of(100)
 AS_JSON = click.option("--json", "as_json", is_flag=True, help="The whole answer as JSON.")
 LANGUAGE = click.option(
     "--language",
@@ -56,8 +65,8 @@ def who_failed(  # noqa: PLR0913  (one parameter an option)
     environ: dict[str, str],
     *,
     period: str | None,
-    unit: str | None,
-    duty: str | None,
+    unit: UnitRef | None,
+    duty: DutyRef | None,
     limit: int,
     as_of: str | None,
     language: str,
@@ -68,7 +77,7 @@ def who_failed(  # noqa: PLR0913  (one parameter an option)
 
     with standing_at(environ, as_of) as (ledger, here):
         span = spans.parse_span(period or _last_month(here.moment.instant))
-        found = failures.who_failed(here, span, unit=_unit(unit), duty=_duty(duty), limit=limit)
+        found = failures.who_failed(here, span, unit=unit, duty=duty, limit=limit)
         found = replace(found, names=_with_persons(ledger, here, found.names))
     _print(found, language, as_json=as_json)
 
@@ -80,13 +89,18 @@ def who_failed(  # noqa: PLR0913  (one parameter an option)
 @AS_JSON
 @click.pass_obj
 def trace(
-    environ: dict[str, str], *, obligation: str, as_of: str | None, language: str, as_json: bool
+    environ: dict[str, str],
+    *,
+    obligation: ObligationId,
+    as_of: str | None,
+    language: str,
+    as_json: bool,
 ) -> None:
     """Why a report was demanded, of whom, what was done, who answers, on which facts."""
     from projections import tracing  # noqa: PLC0415  (a fast start)
 
     with standing_at(environ, as_of) as (ledger, here):
-        found = tracing.trace(here, ObligationId(obligation))
+        found = tracing.trace(here, obligation)
         found = replace(found, names=_with_persons(ledger, here, found.names))
     _print(found, language, as_json=as_json)
 
@@ -106,9 +120,9 @@ def trace(
 def matrix(  # noqa: PLR0913  (one parameter an option)
     environ: dict[str, str],
     *,
-    duty: str,
+    duty: DutyRef,
     period: str | None,
-    unit: str | None,
+    unit: UnitRef | None,
     then: str | None,
     limit: int,
     as_of: str | None,
@@ -118,15 +132,17 @@ def matrix(  # noqa: PLR0913  (one parameter an option)
     """Units by periods (default: last month): each outcome, as known then and as known now."""
     from projections import matrix as reporting  # noqa: PLC0415  (a fast start)
     from projections.spans import parse_span  # noqa: PLC0415
-    from projections.standpoint import parse_as_of  # noqa: PLC0415
+    from projections.standpoint import asked_as, parse_as_of  # noqa: PLC0415
 
+    with asked_as("then"):
+        known_then = parse_as_of(then)
     with standing_at(environ, as_of) as (_, here):
         found = reporting.matrix(
             here,
             parse_span(period or _last_month(here.moment.instant)),
-            DutyRef(duty),
-            unit=_unit(unit),
-            then=parse_as_of(then),
+            duty,
+            unit=unit,
+            then=known_then,
             limit=limit,
         )
     _print(found, language, as_json=as_json)
@@ -139,13 +155,13 @@ def matrix(  # noqa: PLR0913  (one parameter an option)
 @AS_JSON
 @click.pass_obj
 def status(
-    environ: dict[str, str], *, unit: str, as_of: str | None, language: str, as_json: bool
+    environ: dict[str, str], *, unit: UnitRef, as_of: str | None, language: str, as_json: bool
 ) -> None:
     """How one unit stands: its stage, its head, what it owes and what it missed."""
     from projections import status as standing  # noqa: PLC0415  (a fast start)
 
     with standing_at(environ, as_of) as (ledger, here):
-        found = standing.status(here, UnitRef(unit))
+        found = standing.status(here, unit)
         found = replace(found, names=_with_persons(ledger, here, found.names))
     _print(found, language, as_json=as_json)
 
@@ -177,14 +193,14 @@ def status(
 def org(  # noqa: PLR0913  (one parameter an option)
     environ: dict[str, str],
     *,
-    unit: str | None,
+    unit: UnitRef | None,
     on: str | None,
     depth: int,
     ended: bool,
     as_of: str | None,
     known_at: str | None,
-    post: str | None,
-    person: str | None,
+    post: PostRef | None,
+    person: PersonRef | None,
     language: str,
     as_json: bool,
 ) -> None:
@@ -197,7 +213,7 @@ def org(  # noqa: PLR0913  (one parameter an option)
             environ,
             _both(as_of, known_at),
             on,
-            unit=_unit(unit),
+            unit=unit,
             post=post,
             person=person,
             language=language,
@@ -209,7 +225,7 @@ def org(  # noqa: PLR0913  (one parameter an option)
     from projections.structure import organisation_on  # noqa: PLC0415  (a fast start)
 
     with standing_at(environ, as_of) as (ledger, here):
-        found = organisation_on(here, _day(on), unit=_unit(unit), depth=depth, ended=ended)
+        found = organisation_on(here, _day(on), unit=unit, depth=depth, ended=ended)
         found = replace(found, names=_with_persons(ledger, here, found.names))
     _print(found, language, as_json=as_json)
 
@@ -253,17 +269,19 @@ def timeline(  # noqa: PLR0913  (one parameter an option)
 
 @contextmanager
 def standing_at(
-    environ: dict[str, str], as_of: str | None
+    environ: dict[str, str], as_of: str | None, option: str = "as_of"
 ) -> "Iterator[tuple[Opened, Standpoint]]":
-    """The ledger, its views brought up to date, and the standpoint asked for."""
+    """The ledger, its views brought up to date, and the standpoint that an option asked for."""
     from api.commands.opening import opened  # noqa: PLC0415  (a fast start)
-    from projections.standpoint import parse_as_of  # noqa: PLC0415
+    from projections.standpoint import asked_as, parse_as_of  # noqa: PLC0415
 
-    asked = parse_as_of(as_of)
-    with opened(environ) as ledger:
+    with asked_as(option):
+        asked = parse_as_of(as_of)
+    with opened(environ) as ledger, ExitStack() as standing:
         ledger.bring_views_up()
-        with ledger.questions.at(asked) as here:
-            yield ledger, here
+        with asked_as(option):
+            here = standing.enter_context(ledger.questions.at(asked))
+        yield ledger, here
 
 
 def _both(as_of: str | None, known_at: str) -> tuple[str, str | None]:
@@ -278,8 +296,8 @@ def _two_times(  # noqa: PLR0913  (one parameter an option)
     on: str | None,
     *,
     unit: UnitRef | None,
-    post: str | None,
-    person: str | None,
+    post: PostRef | None,
+    person: PersonRef | None,
     language: str,
     as_json: bool,
 ) -> None:
@@ -290,15 +308,15 @@ def _two_times(  # noqa: PLR0913  (one parameter an option)
         raise click.UsageError("two knowings are compared about a day; give it as --on")
     if sum(one is not None for one in (unit, post, person)) > 1:
         raise click.UsageError("give one of --unit, --post and --person")
-    with standing_at(environ, moments[1]) as (ledger, here):
+    with standing_at(environ, moments[1], "and") as (ledger, here):
         then = here.questions.stand(here.connection, parse_as_of(moments[0]))
         found = two_times(
             then,
             here,
             _day(on),
             unit=unit,
-            post=None if post is None else PostRef(post),
-            person=None if person is None else PersonRef(person),
+            post=post,
+            person=person,
         )
         found = replace(found, names=_with_persons(ledger, here, found.names))
     _print(found, language, as_json=as_json)
@@ -314,14 +332,6 @@ def _with_persons(ledger: "Opened", here: "Standpoint", names: "Names") -> "Name
     from projections.names import with_person_names  # noqa: PLC0415  (a fast start)
 
     return with_person_names(names, ledger.names_of(here, names.persons))
-
-
-def _unit(unit: str | None) -> UnitRef | None:
-    return None if unit is None else UnitRef(unit)
-
-
-def _duty(duty: str | None) -> DutyRef | None:
-    return None if duty is None else DutyRef(duty)
 
 
 def _day(text: str | None) -> date | None:

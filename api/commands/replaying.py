@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 import rich_click as click
 
 from api.commands import printing
-from api.commands.asking import AS_JSON, AS_OF, standing_at
+from api.commands.asking import AS_JSON, AS_OF, limit_of, standing_at
 from ledger.errors import Invalid, LedgerError
 from ledger.vocabulary import UnitRef
 
@@ -20,13 +20,7 @@ if TYPE_CHECKING:
 UNIT = click.option(
     "--unit", metavar="U", help="Only a unit and everything that ever stood below it."
 )
-LIMIT = click.option(
-    "--limit",
-    type=click.IntRange(1, 500),
-    default=20,
-    show_default=True,
-    help="How many to show, at most 500.",
-)
+LIMIT = limit_of(20)
 SEPARATOR: Final = "/"
 HELP: Final = (
     "n: the next, p: the one before, 184233: that position, 2026-04-01: that day, q: the end"
@@ -47,7 +41,7 @@ def replay(  # noqa: PLR0913  (one parameter an option)
     environ: dict[str, str],
     *,
     subject: str | None,
-    unit: str | None,
+    unit: UnitRef | None,
     types: tuple[str, ...],
     begin: str | None,
     end: str | None,
@@ -68,7 +62,7 @@ def replay(  # noqa: PLR0913  (one parameter an option)
     with standing_at(environ, None) as (ledger, here):
         chosen = Selection(
             subject=subject,
-            unit=None if unit is None else UnitRef(unit),
+            unit=unit,
             types=types,
             after=_begin(here, begin),
             until=None if end is None else _position(here, end, "to"),
@@ -93,13 +87,11 @@ def _begin(here: "Standpoint", text: str | None) -> int:
 
 
 def _position(here: "Standpoint", text: str, name: str) -> int:
-    from projections.standpoint import parse_as_of  # noqa: PLC0415  (a fast start)
+    from projections.standpoint import asked_as, parse_as_of  # noqa: PLC0415  (a fast start)
 
-    try:
+    with asked_as(name):
         asked = parse_as_of(text)
         return here.as_of.position if asked is None else here.questions.resolve(asked)[0]
-    except Invalid as error:
-        raise Invalid.field(name, error.fields[0].message) from None
 
 
 def _print_step(ledger: "Opened", step: "Step", *, as_json: bool) -> None:
@@ -173,7 +165,7 @@ def compare(  # noqa: PLR0913  (one parameter an option)
     *,
     one: str,
     other: str | None,
-    unit: str | None,
+    unit: UnitRef | None,
     limit: int,
     beyond: str | None,
     as_json: bool,
@@ -184,13 +176,15 @@ def compare(  # noqa: PLR0913  (one parameter an option)
     """
     from api.commands.retelling import tell_comparison  # noqa: PLC0415  (a fast start)
     from projections.past import comparing  # noqa: PLC0415
-    from projections.standpoint import parse_as_of  # noqa: PLC0415
+    from projections.standpoint import asked_as, parse_as_of  # noqa: PLC0415
 
-    with standing_at(environ, other) as (_, later):
+    with standing_at(environ, other, "and") as (_, later):
+        with asked_as("at"):
+            earlier = later.questions.stand(later.connection, parse_as_of(one))
         found = comparing.compare(
-            later.questions.stand(later.connection, parse_as_of(one)),
+            earlier,
             later,
-            unit=None if unit is None else UnitRef(unit),
+            unit=unit,
             limit=limit,
             beyond=None if beyond is None else beyond.split(SEPARATOR),
         )
@@ -213,7 +207,7 @@ def show(  # noqa: PLR0913  (one parameter an option)
     view: str | None,
     key: str | None,
     where: tuple[str, ...],
-    unit: str | None,
+    unit: UnitRef | None,
     limit: int,
     beyond: str | None,
     as_of: str | None,
@@ -238,7 +232,7 @@ def show(  # noqa: PLR0913  (one parameter an option)
             here,
             view,
             where=conditions,
-            unit=None if unit is None else UnitRef(unit),
+            unit=unit,
             limit=limit,
             beyond=None if beyond is None else beyond.split(SEPARATOR),
         )
