@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 
 import msgspec
 
+from ledger.model.dossier import Item
 from ledger.model.history import History
 from ledger.model.obligations import Obligation, Submission
 from ledger.model.organisation import Unit
@@ -88,7 +89,7 @@ def _judged(row: Obligation, full: Verdict) -> Judged:
 
 def last_change(unit: Unit) -> int:
     """The last fact about a unit that may say what is asked of it, or until when; 0: none."""
-    items = (*unit.life, *unit.outlet, *unit.local_days, *unit.force_majeure)
+    items: tuple[Item, ...] = (*unit.life, *unit.outlet, *unit.local_days, *unit.force_majeure)
     return max((unit.annulled_at, *(one.position for one in items)))
 
 
