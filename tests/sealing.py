@@ -3,10 +3,13 @@
 `python -m tests.sealing URL LEDGER_ID HOME` seals until it is killed.
 """
 
+import random
+import signal
+import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Final
 
@@ -24,6 +27,7 @@ from ledger.sealing.tiles import TILE_WIDTH, TileId, decode_bundle, parse_path, 
 from tests.recording import new_event, request
 
 ORIGIN: Final = "example.com/ledger/main"
+DICE: Final = random.SystemRandom()
 
 
 class Sealed:
@@ -193,6 +197,30 @@ def in_thread(work: Callable[[threading.Event], None]) -> Iterator[None]:
         stopping.set()
         thread.join(30)
         assert not thread.is_alive(), "it ends when it is told to"
+
+
+def is_sealed(sealed: Sealed, size: int) -> bool:
+    """Whether a checkpoint covers so many facts."""
+    return sealed.folder.latest() is not None and sealed.published().size >= size
+
+
+def append_until(stopping: threading.Event, sealed: Sealed, *, pause_seconds: float = 0.05) -> None:
+    """Facts in batches of any size, until told to stop."""
+    while not stopping.wait(pause_seconds):
+        sealed.append(DICE.randrange(1, 400))
+
+
+@contextmanager
+def sealing_process(sealed: Sealed, home: Path | None = None) -> Iterator[subprocess.Popen[bytes]]:
+    """A sealer in a process of its own."""
+    arguments = [sealed.database.url, str(sealed.ledger_id), str(home or sealed.home)]
+    with subprocess.Popen([sys.executable, "-m", "tests.sealing", *arguments]) as process:
+        try:
+            yield process
+        finally:
+            with suppress(ProcessLookupError):
+                process.send_signal(signal.SIGCONT)
+            process.kill()
 
 
 def _main() -> None:

@@ -1,9 +1,10 @@
 """What breaks in the middle of a batch: each caller learns the truth, and nothing happens twice."""
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
+from functools import partial
 from itertools import product
 from uuid import uuid4
 
@@ -22,10 +23,12 @@ from ledger.errors import (
 from ledger.recorder import Appended, AppendRequest, PostgresRecorder, Subscription
 from ledger.recorder import writer as writing
 from ledger.recorder.admission import Prepared, element
+from tests import torturing
 from tests.cut_line import CutLine
 from tests.recording import new_event, positions, request
 
 WAIT_SECONDS = 20.0
+eventually = partial(torturing.eventually, seconds=WAIT_SECONDS)
 FREEZE = """
 CREATE FUNCTION hold_back() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
@@ -39,14 +42,6 @@ FROZEN = """
 SELECT pid FROM pg_stat_activity
 WHERE datname = current_database() AND wait_event = 'advisory' AND query LIKE '%append_v1%'
 """
-
-
-def eventually(ask: Callable[[], object]) -> None:
-    """Wait until something is so."""
-    give_up_at = time.monotonic() + WAIT_SECONDS
-    while not ask():
-        assert time.monotonic() < give_up_at, "it never came to that"
-        time.sleep(0.01)
 
 
 class Freezer:

@@ -6,19 +6,23 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Final
 
 import pytest
 
 from ledger.database import Database
-from ledger.recorder import PostgresRecorder
+from ledger.patience import SILENCE_SECONDS
 from ledger.sealing import process
 from ledger.sealing.process import SealerProcess
-from tests.sealing import Sealed, in_thread
+from tests import torturing
+from tests.sealing import Sealed, in_thread, is_sealed
+from tests.torturing import Line
 
 WAIT_SECONDS: Final = 30.0
+eventually = partial(torturing.eventually, seconds=WAIT_SECONDS)
 MODULE: Final = "ledger.sealing.process"
 
 SERVICE: Final = """
@@ -35,28 +39,9 @@ SealerProcess.of(Database(url), int(ledger_id), keys, folder).run(threading.Even
 """
 
 
-@pytest.fixture
-def sealed(database: Database, recorder: PostgresRecorder, tmp_path: Path) -> Sealed:
-    """A ledger with nothing in it, and its sealer."""
-    return Sealed(database, recorder, tmp_path)
-
-
 def beside(sealed: Sealed) -> SealerProcess:
     """Its sealer, in a process of its own."""
     return SealerProcess.of(sealed.database, sealed.ledger_id, sealed.keys, sealed.folder)
-
-
-def eventually(ask: Callable[[], object]) -> None:
-    """Wait until something is so."""
-    give_up_at = time.monotonic() + WAIT_SECONDS
-    while not ask():
-        assert time.monotonic() < give_up_at, "it never came to that"
-        time.sleep(0.02)
-
-
-def is_sealed(sealed: Sealed, size: int) -> bool:
-    """Whether a checkpoint covers so many facts."""
-    return sealed.folder.latest() is not None and sealed.published().size >= size
 
 
 def children_of(parent: int) -> Iterator[int]:
@@ -89,6 +74,22 @@ def test_facts_are_sealed_beside_the_service(sealed: Sealed) -> None:
 
     assert not is_there(pid)
     assert sealed.another().seal().size == 300, "the lead was given back"
+
+
+def test_it_is_as_patient_with_the_database_as_its_service(sealed: Sealed) -> None:
+    """A line that fell silent is lost after the seconds that the service was told."""
+    line = Line(sealed.database.url)
+    distant = Database(line.url, silence_seconds=1.0)
+    sealer = SealerProcess.of(distant, sealed.ledger_id, sealed.keys, sealed.folder)
+    with in_thread(sealer.run):
+        sealed.append(10)
+        eventually(lambda: is_sealed(sealed, 10))
+        line.swallow()
+        sealed.append(10)
+        began = time.monotonic()
+        eventually(lambda: is_sealed(sealed, 20))
+        assert time.monotonic() - began < SILENCE_SECONDS / 2
+    line.close()
 
 
 def test_where_the_database_is_stands_in_no_list_of_processes(sealed: Sealed) -> None:
