@@ -1,10 +1,13 @@
-"""What the engine's tests share: a toy view of cells, written by reports that say what changes.
+"""What the engine's tests share: a toy view of cells, written by reports, and its projector.
 
 A real fact carries the changes (`content`: cell to value, None removes it), so that the whole way
 of a fact is walked: recorder, codec, runner, rows.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+import threading
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Any
 from uuid import uuid4
@@ -12,12 +15,16 @@ from uuid import uuid4
 import msgspec
 from psycopg import Connection
 
-from ledger.codec import encode
+from ledger.codec import decode, encode
+from ledger.database import Database, Role
 from ledger.entry import Envelope, Event
+from ledger.errors import ViewMissing
 from ledger.events.reports import ReportSubmitted
 from ledger.recorder import AppendRequest, NewEvent, PostgresRecorder
 from ledger.vocabulary import Actor, EventId, FormRef, ObligationId, ReportId, UnitId, Via
-from projections.tables import Key, Rows, Table
+from projections.positions import Standing, standings
+from projections.runner import Runner
+from projections.tables import Key, Projection, Rows, Table
 from projections.time_travel import Reader
 
 BEGAN = datetime(2026, 3, 1, tzinfo=UTC)
@@ -140,3 +147,56 @@ def values(
     """Every cell's value as of a position."""
     reader = Reader(connection, ledger_id, position)
     return {row.name: row.value for row in reader.find(cell)}
+
+
+PATIENCE_SECONDS = 20.0
+
+
+def running(
+    database: Database,
+    recorder: PostgresRecorder,
+    *projections: Projection,
+    decoding: Callable[[bytes], Event] = decode,
+) -> Runner:
+    """A projector of the recorder's ledger."""
+    return Runner(
+        database, recorder.ledger_id, recorder, projections or (Cells(),), decode=decoding
+    )
+
+
+@contextmanager
+def following(projector: Runner) -> Iterator[None]:
+    """The projector at work in a thread."""
+    thread = threading.Thread(target=projector.run)
+    thread.start()
+    try:
+        yield
+    finally:
+        projector.stop()
+        thread.join(PATIENCE_SECONDS)
+        assert not thread.is_alive()
+
+
+def standing(database: Database, ledger_id: int, name: str) -> Standing:
+    """Where the named projection's latest build stands."""
+    with database.pooled(Role.READER) as connection:
+        return [one for one in standings(connection, ledger_id) if one.name == name][-1]
+
+
+def shown(
+    database: Database, recorder: PostgresRecorder, position: int | None = None
+) -> dict[str, int]:
+    """The cells as of a position."""
+    with database.pooled(Role.READER) as connection:
+        return values(connection, recorder.ledger_id, position)
+
+
+def wait_for_position(projector: Runner, position: int) -> None:
+    """Wait also for the projector to have enrolled its projections."""
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    while True:
+        try:
+            return projector.progress.wait_for(position, PATIENCE_SECONDS)
+        except ViewMissing:
+            assert time.monotonic() < deadline
+            time.sleep(0.01)
