@@ -37,6 +37,7 @@ class SealerTask(msgspec.Struct, frozen=True, kw_only=True):
 
     database_url: str
     """May hold a password, so it stands in no list of processes."""
+    silence_seconds: float
     ledger_id: int
     ledger: str
     keys: str
@@ -56,6 +57,7 @@ class SealerProcess:
         """The same as a `Sealer` of these, elsewhere."""
         task = SealerTask(
             database_url=database.url,
+            silence_seconds=database.silence_seconds,
             ledger_id=ledger_id,
             ledger=keys.ledger,
             keys=str(keys.path.parent.absolute()),
@@ -111,7 +113,7 @@ def main() -> None:
     threading.Thread(target=_wait_for_the_end, args=(stopping,), daemon=True).start()
     keys = LogKeys(Path(task.keys), task.ledger)
     folder = LogFolder(Path(task.folder))
-    database = Database(task.database_url)
+    database = Database(task.database_url, silence_seconds=task.silence_seconds)
     try:
         Sealer(database, task.ledger_id, keys, folder).run(stopping)
     finally:

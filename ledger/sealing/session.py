@@ -32,6 +32,11 @@ SET jit = off;
 SET plan_cache_mode = force_generic_plan;
 SET lock_timeout = '30s';
 """
+LIMIT_SILENCE: Final = "SELECT set_config('idle_session_timeout', %s, false)"
+SILENCES_KEPT: Final = 2
+"""A lead from which nothing comes for so many times the silence that is loss is let go by the
+server itself: its line may swallow everything and never break, and no other sealer could lead."""
+
 TAKE_LEAD: Final = "SELECT pg_try_advisory_lock(%s, %s)"
 LEAVE_LEAD: Final = "SELECT pg_advisory_unlock(%s, %s)"
 LEAD: Final = "SELECT epoch, size, root FROM ledger.lead_seal_v1(%s)"
@@ -121,6 +126,8 @@ class SealerSession:
         try:
             self._connection.execute(SETTINGS)
             self._connection.execute(DURABLE)
+            kept_seconds = database.silence_seconds * SILENCES_KEPT
+            self._connection.execute(LIMIT_SILENCE, (f"{kept_seconds * 1000:.0f}ms",))
             self._connection.prepare_threshold = 0
             self.epoch, self.seal = self._take_lead()
         except BaseException:

@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
@@ -12,10 +13,13 @@ from typing import Final
 
 import pytest
 
+from ledger.database import Database
+from ledger.patience import SILENCE_SECONDS
 from ledger.sealing import process
 from ledger.sealing.process import SealerProcess
 from tests import torturing
 from tests.sealing import Sealed, in_thread, is_sealed
+from tests.torturing import Line
 
 WAIT_SECONDS: Final = 30.0
 eventually = partial(torturing.eventually, seconds=WAIT_SECONDS)
@@ -70,6 +74,22 @@ def test_facts_are_sealed_beside_the_service(sealed: Sealed) -> None:
 
     assert not is_there(pid)
     assert sealed.another().seal().size == 300, "the lead was given back"
+
+
+def test_it_is_as_patient_with_the_database_as_its_service(sealed: Sealed) -> None:
+    """A line that fell silent is lost, on both ends, after the seconds that a service was told."""
+    line = Line(sealed.database.url)
+    distant = Database(line.url, silence_seconds=1.0)
+    sealer = SealerProcess.of(distant, sealed.ledger_id, sealed.keys, sealed.folder)
+    with in_thread(sealer.run):
+        sealed.append(10)
+        eventually(lambda: is_sealed(sealed, 10))
+        line.swallow()
+        sealed.append(10)
+        began = time.monotonic()
+        eventually(lambda: is_sealed(sealed, 20))
+        assert time.monotonic() - began < SILENCE_SECONDS / 2
+    line.close()
 
 
 def test_where_the_database_is_stands_in_no_list_of_processes(sealed: Sealed) -> None:
