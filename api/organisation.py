@@ -1,5 +1,7 @@
 """Units, posts, people, appointments and delegations: commands, then the organisation as it was."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import datetime
 from typing import Annotated, Any, Final
 
@@ -20,12 +22,8 @@ from ledger.model.organisation import Departure, Leave, Post, Unit
 from ledger.vocabulary import PersonRef, PostId, PostRef, UnitId, UnitRef
 from projections.past.standings import PersonAt, UnitAt, person_at, post_at, unit_at
 from projections.spans import require
-from projections.structure import (
-    DEPTH_MAX,
-    PostStanding,
-    Structure,
-    organisation_on,
-)
+from projections.standpoint import Standpoint
+from projections.structure import DEPTH_MAX, PostStanding, Structure, organisation_on
 
 _REASON: Final = {"code": "transfer"}
 _AT: Final = "2026-04-01T00:00:00+08:00"
@@ -278,6 +276,15 @@ class PersonAnswer(msgspec.Struct, frozen=True, kw_only=True):
     departures: tuple[Departure, ...]
 
 
+@contextmanager
+def _standing_of(visit: Visit, view: View, kind: str, key: str) -> Iterator[Standpoint]:
+    """The standpoint of a read about one thing: known there, and within the caller's reach."""
+    visit.require(kind, key)
+    with visit.standing(view) as here:
+        require(kind, key, here.background)
+        yield here
+
+
 @get("/units/{unit:str}", permission=Permission.SEE_ORGANISATION, sync_to_thread=True)
 def show_unit(
     visit: NamedDependency[Visit],
@@ -286,9 +293,7 @@ def show_unit(
     on: OnParameter = None,
 ) -> Response[UnitAnswer]:
     """Every name, parent, opening, closing and support a unit has had, and how it stood `on`."""
-    visit.require("unit", unit)
-    with visit.standing(view) as here:
-        require("unit", unit, here.background)
+    with _standing_of(visit, view, "unit", unit) as here:
         history, asked = here.history(()), business(on, here)
         answer = with_more(
             UnitAnswer,
@@ -308,9 +313,7 @@ def show_post(
     on: OnParameter = None,
 ) -> Response[PostAnswer]:
     """Everybody who held a post, acted in it, or was lent its powers, and who did so `on`."""
-    visit.require("post", post)
-    with visit.standing(view) as here:
-        require("post", post, here.background)
+    with _standing_of(visit, view, "post", post) as here:
         history, asked = here.history(()), business(on, here)
         answer = with_more(
             PostAnswer,
@@ -330,9 +333,7 @@ def show_person(
     on: OnParameter = None,
 ) -> Response[PersonAnswer]:
     """The posts that a person filled `on`, whether they were away, and all posts ever."""
-    visit.require("person", person)
-    with visit.standing(view) as here:
-        require("person", person, here.background)
+    with _standing_of(visit, view, "person", person) as here:
         history, asked = here.history(()), business(on, here)
         row = history.organisation.persons[person]
         answer = PersonAnswer(

@@ -14,7 +14,8 @@ from litestar.params import QueryParameter
 
 from api.auth import Permission
 from api.dates import parse_on
-from api.replaying import earlier_moment, following_both, later_moment, units_reached
+from api.replaying import earlier_moment, following_both, later_moment
+from api.scope import scope_at
 from api.timeline import CursorParameter
 from api.visits import Visit
 from ledger.errors import Invalid
@@ -109,10 +110,8 @@ def show_two_times(  # noqa: PLR0913, PLR0917  (one parameter a filter, given by
         [visit.address, on, known_then, known_at, unit, post, person, limit]
     ).decode()
     went = visit.cursor(cursor, question)
-    with (
-        later_moment(visit, "known_at", known_at, went) as later,
-        visit.scope() as scope,
-    ):
+    with later_moment(visit, "known_at", known_at, went) as later:
+        scope = scope_at(later, visit.caller.unit)
         found = two_times(
             earlier_moment(later, "known_then", known_then, went),
             later,
@@ -120,8 +119,8 @@ def show_two_times(  # noqa: PLR0913, PLR0917  (one parameter a filter, given by
             unit=visit.unit_or_own(unit) if post is None and person is None else None,
             post=None if post is None else PostRef(post),
             person=None if person is None else PersonRef(person),
-            within=units_reached(visit, later),
-            sees=scope.sees,
+            within=scope.units if scope else None,
+            sees=scope.sees if scope else None,
             limit=limit,
             beyond=None if went is None else (str(went.after[2]), str(went.after[3])),
         )
