@@ -6,15 +6,19 @@ fact. Both must agree, or the boundary leaves out something that the decision de
 
 from collections.abc import Iterator
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
+import pytest
 from eventsourcing.dcb.domain import Selector
 
+from ledger.decisions import organisation as do
 from ledger.decisions.command import Command
 from ledger.entry import Access, Context, Draft, Event, envelope_of, tags_of
 from ledger.errors import Refused
 from ledger.model.history import History
-from ledger.vocabulary import Actor, Via
+from ledger.vocabulary import Actor, Level, Via
+from tests.scenario import wall
 
 ROUNDS_MAX = 12
 
@@ -101,3 +105,35 @@ def _matches(event: Event, selectors: list[Selector]) -> bool:
         set(one.tags) <= set(event.tags) and (not one.types or type(event.fact) in one.types)
         for one in selectors
     )
+
+
+NOW = "2026-03-02 09:00"
+LEVELS = {
+    "HQ": (Level.HEADQUARTERS, None),
+    "R": (Level.REGION, "HQ"),
+    "B": (Level.BRANCH, "R"),
+    "S": (Level.SUB_BRANCH, "B"),
+    "S2": (Level.SUB_BRANCH, "B"),
+    "O": (Level.OUTLET, "S"),
+}
+
+
+def vacate(ledger: Deciding, unit: str = "O", at: str = NOW) -> None:
+    """Nobody holds the head post of the unit from then on."""
+    chief = f"{unit.lower()}-chief"
+    ledger.operator(do.RelieveHolder(post=f"{unit}-head", person=chief, effective_from=wall(at)))
+
+
+def refused(
+    ledger: Deciding, who: str, command: Command, error: type[Refused], says: str
+) -> Refused:
+    """The command is refused to the person (or the operator), in these words."""
+    with pytest.raises(error, match=says) as caught:
+        _ = ledger.operator(command) if who == "operator" else ledger.person(who, command)
+    return caught.value
+
+
+def with_changes(command: Any, **changes: Any) -> Any:
+    """The same command with some fields changed."""
+    fields = {name: getattr(command, name) for name in command.__struct_fields__}
+    return type(command)(**{**fields, **changes})
