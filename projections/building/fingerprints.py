@@ -39,7 +39,7 @@ def fingerprint_of(projection: Projection) -> str:
     # What the instance holds is what its fold asks: the dossiers' folds, the facts they hear of.
     reach.follow(vars(projection))
     reach.follow([table.row for table in projection.tables])
-    reach.follow([lift for (topic, _), lift in UPCASTERS.items() if topic in projection.types])
+    reach.follow({key: lift for key, lift in UPCASTERS.items() if key[0] in projection.types})
     declared = (sorted(projection.types), shape_of(projection), sorted(reach.found.items()))
     return hashlib.sha256(msgspec.json.encode(declared)).hexdigest()
 

@@ -16,10 +16,11 @@ import inspect
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from collections.abc import Set as AbstractSet
-from functools import cache, partial
+from datetime import date, timedelta
+from functools import cache, cached_property, partial
 from pathlib import Path
 from types import FunctionType, MethodType
-from typing import Final, TypeAlias
+from typing import Any, Final, TypeAlias
 
 import msgspec
 
@@ -136,12 +137,12 @@ class Reach:
         self._mentioned: set[str] = set()
         self._methods: list[tuple[Place, ast.AST]] = []
         self._owners: list[type] = []
-        # Kept, so that no other object gets the address of one that was seen.
-        self._seen: dict[int, object] = {}
+        # Objects with what was told of them; kept, so that no other gets the address of one.
+        self._told: dict[int, tuple[object, str]] = {}
 
     def follow(self, value: object) -> None:
-        """Take in whatever a value holds: constants, functions, classes, and all they reach."""
-        self._value(value)
+        """Take in what a value holds, and how: constants, functions, classes, all they reach."""
+        self.found["", self._tell(value)] = ""
         self._settle()
 
     def follow_method(self, owner: type, name: str) -> None:
@@ -162,27 +163,35 @@ class Reach:
                 for one in (one for one in owner.__mro__ if self._is_followed(one.__module__)):
                     wanted = [name for name in vars(one) if name in self._mentioned]
                     for name in wanted:
-                        self._value(_plain_function(vars(one)[name]))
+                        self.found["", f"{name}={self._tell(_plainly(vars(one)[name]))}"] = ""
 
     def _is_wanted(self, name: str) -> bool:
         return name in self._mentioned or _SPECIAL.fullmatch(name) is not None
 
-    def _value(self, value: object) -> None:
-        if id(value) in self._seen:
-            return
-        self._seen[id(value)] = value
+    def _tell(self, value: object) -> str:
+        """A value as text: what it holds, and under which key; what can be followed is."""
+        if id(value) not in self._told:
+            # What holds itself is told by its type, there.
+            self._told[id(value)] = value, type(value).__qualname__
+            self._told[id(value)] = value, self._telling(value)
+        return self._told[id(value)][1]
+
+    def _telling(self, value: object) -> str:
         match value:
             case FunctionType():
                 self._function(value)
             case type():
                 self._class(value)
-            case _ if (parts := _parts(value)) is not None:
-                for part in parts:
-                    self._value(part)
-            case str() | bytes() | int() | float():
-                self.found["", repr(value)] = ""
-            case _ if callable(value):
-                self.found["", f"{type(value).__module__}.{type(value).__qualname__}"] = ""
+            case Mapping():
+                pairs = (f"{self._tell(key)}:{self._tell(one)}" for key, one in value.items())
+                return f"{{{','.join(sorted(pairs))}}}"
+            case set() | frozenset():
+                return f"{{{','.join(sorted(map(self._tell, value)))}}}"
+            case str() | bytes() | int() | float() | date() | timedelta():
+                return repr(value)
+            case _ if (held := _held(value)) is not None:
+                return f"{type(value).__qualname__}({','.join(map(self._tell, held))})"
+        return _name_of(value)
 
     def _function(self, function: FunctionType) -> None:
         module = function.__module__
@@ -197,7 +206,7 @@ class Reach:
         for cell in function.__closure__ or ():
             # Other things that a function closes over change while it works.
             if isinstance(cell.cell_contents, (FunctionType, type)):
-                self._value(cell.cell_contents)
+                self._tell(cell.cell_contents)
 
     def _class(self, kind: type) -> None:
         if "<locals>" not in kind.__qualname__:
@@ -305,16 +314,14 @@ class Reach:
         return False
 
 
-def _parts(value: object) -> Iterable[object] | None:
-    """What a value consists of; None where nothing of it can be followed."""
+def _held(value: object) -> Iterable[object] | None:
+    """What a value consists of, in order; None where nothing of it can be followed."""
     match value:
         case MethodType():
-            return (value.__func__,)
+            return (value.__func__, value.__self__)
         case partial():
             return (value.func, value.args, value.keywords)
-        case Mapping():
-            return (*value, *value.values())
-        case list() | tuple() | set() | frozenset():
+        case list() | tuple():
             return value
         case msgspec.Struct():
             return (getattr(value, name) for name in value.__struct_fields__)
@@ -322,14 +329,22 @@ def _parts(value: object) -> Iterable[object] | None:
     return None if unwrapped is value else (unwrapped,)
 
 
-def _plain_function(found: object) -> object:
-    """The function behind what stands in a class."""
+def _name_of(value: Any) -> str:  # noqa: ANN401  (anything)
+    """A function or class by its name, any other value by its type's."""
+    named = value if hasattr(value, "__qualname__") else type(value)
+    return f"{named.__module__}.{named.__qualname__}"
+
+
+def _plainly(found: object) -> object:
+    """What stands in a class: the function behind a method or property, any other value itself."""
     match found:
         case staticmethod() | classmethod():
             return found.__func__
         case property():
             return found.fget
-    return inspect.unwrap(found) if callable(found) else None
+        case cached_property():
+            return found.func
+    return found
 
 
 def _dotted(node: ast.Attribute) -> list[str] | None:

@@ -9,11 +9,14 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
+from copy import copy
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from ledger import codec
+from ledger.events.organisation import HolderRelieved, UnitRenamed
 from ledger.events.reports import ReportSubmitted
 from projections.building import fingerprints, reaching
 from projections.building.fingerprints import REGISTER, Folds, fingerprint_of, fold_alike, register
@@ -35,6 +38,7 @@ FOLD = '''
 
 import msgspec
 from datetime import timedelta
+from functools import cached_property
 
 from projections.tables import Table
 from reached.words import spoken, unspoken
@@ -72,13 +76,18 @@ class View:
     version = 1
     tables = (ROW,)
     types = frozenset({"report.submitted"})
+    times = 2
 
     def reads(self, event):
         return ()
 
     def fold(self, event, rows):
         """Once."""
-        rows.put(ROW, Row(longer(self._of(event))))
+        rows.put(ROW, Row(longer(self._of(event)) * self.often))
+
+    @cached_property
+    def often(self):
+        return self.times + 1
 
     def _of(self, event):
         return Row("x").loud()
@@ -136,6 +145,8 @@ OTHERWISE = {
     "a function that it calls": ("text * LIMIT", "LIMIT * text"),
     "a constant that a function uses": ("LIMIT = 3", "LIMIT = 2"),
     "a method that it calls": ('Row("x")', 'Row("y")'),
+    "an attribute of its class that it asks for": ("times = 2", "times = 3"),
+    "a property that it asks for": ("self.times + 1", "self.times - 1"),
     "a row's method that it asks": ("return spoken(self.name)", "return self.name"),
     "a row's field": ("    name: str\n", "    name: str = ''\n"),
     "what is imported under a name": (
@@ -216,6 +227,29 @@ def test_a_fold_given_to_an_instance_counts() -> None:
     assert fingerprint_of(Cells(name="others")) != mine
     assert fingerprint_of(Cells(cell=Table("cell", Cell, key=("name",)))) != mine
     assert fingerprint_of(Totals()) != mine
+
+
+def test_which_fold_hears_of_which_fact_counts() -> None:
+    """The same folds and facts put together otherwise are another fold."""
+
+    def heard(change: Callable[[dict[Any, dict[str, Any]]], None]) -> str:
+        other = copy(ORGANISATION)
+        other._hearing = {fact: {**kinds} for fact, kinds in ORGANISATION._hearing.items()}
+        change(other._hearing)
+        return fingerprint_of(other)
+
+    def exchange(hearing: dict[Any, dict[str, Any]]) -> None:
+        for kinds in hearing.values():
+            if {"unit", "post"} <= {*kinds}:
+                kinds["unit"], kinds["post"] = kinds["post"], kinds["unit"]
+
+    def hear_more(hearing: dict[Any, dict[str, Any]]) -> None:
+        hearing[HolderRelieved]["unit"] = hearing[UnitRenamed]["unit"]
+
+    mine = fingerprint_of(ORGANISATION)
+    assert heard(lambda _hearing: None) == mine
+    assert heard(exchange) != mine
+    assert heard(hear_more) != mine
 
 
 def test_an_upcaster_is_part_of_the_folds_that_hear_of_its_fact(
