@@ -103,8 +103,8 @@ class Between:
     ) -> None:
         self._connection = connection
         self._ledger_id = ledger_id
+        self._reader = reader
         self._since, self._until = since, reader.position
-        self._serving = {table: one for one in reader.serving for table in one.tables}
 
     def ends(self, table: Table[R], named: Named | None = None) -> dict[Key, Ends[R]]:
         """The rows that differ, by key."""
@@ -169,9 +169,8 @@ class Between:
         return rows
 
     def _names(self, table: Table[Any]) -> dict[str, sql.Identifier]:
-        standing = self._serving[table.name]
-        standing.require(self._until)
-        names = Names.of(table, standing.generation)
+        (generation,) = self._reader.builds((table,))
+        names = Names.of(table, generation)
         return {"current": sql.Identifier(names.current), "history": sql.Identifier(names.history)}
 
     def _bounds(self) -> dict[str, int]:

@@ -212,11 +212,7 @@ class _Subtree:
         self._types = [one for one in selection.types if one in registry()]
         self._says_nothing = bool(selection.types) and not self._types
         self._ledger_id = here.questions.ledger_id
-        # Where the view is missing, the reader says so.
-        here.reader.get(OBLIGATION, "")
-        generation = next(
-            one.generation for one in here.reader.serving if OBLIGATION.name in one.tables
-        )
+        (generation,) = here.reader.builds((OBLIGATION,))
         self._obligation = sql.Identifier(Names.of(OBLIGATION, generation).current)
 
     def nearest(self, after: int, until: int, *, backwards: bool) -> int | None:

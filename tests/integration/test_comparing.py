@@ -6,13 +6,15 @@ from datetime import date
 import pytest
 
 from ledger.database import Database
-from ledger.errors import Invalid, NotFound, TooManyRows
+from ledger.errors import Invalid, NotFound, TooManyRows, ViewMissing
 from ledger.events import platform
 from ledger.vocabulary import Moment
+from projections.editions import EDITIONS
 from projections.past import between
 from projections.past.comparing import CAUSES_MAX, Comparison, RowDifference, compare
 from projections.past.replaying import steps
 from projections.past.selecting import Selection
+from projections.views import VIEWS
 from tests.quarter import END, quarter
 from tests.scenario import wall
 from tests.telling import Told
@@ -155,3 +157,13 @@ def test_the_empty_ledger_is_a_moment_too(told: Told) -> None:
 
     assert {one.change for one in found.rows} == {"added"}
     assert date(2026, 3, 1).isoformat() in str(row(found, "monthly.O.2026-03").fields)
+
+
+def test_a_view_that_was_never_built_is_named(database: Database) -> None:
+    """Two moments are compared in every view; without one of them the question is refused."""
+    there = tuple(view for view in VIEWS if view is not EDITIONS)
+    with (
+        Told(database, quarter().events, views=there) as told,
+        pytest.raises(ViewMissing, match="edition was never built"),
+    ):
+        compared(told, 1, 40)
