@@ -78,11 +78,8 @@ class Uploads:
             if known.media_type != announced.media_type:
                 raise Conflict(f"this file is here already, as {known.media_type}; name it so")
             return known, None
-        command = ReceiveAttachment(
-            attachment=attachment, owner=owner, media_type=announced.media_type
-        )
-        self._log.execute(command, context)
-        return self._existing(attachment), self._store.begin(owner, attachment)
+        row = self._heard(announced, attachment, context)
+        return row, self._store.begin(owner, attachment)
 
     def arrived(self, sha256: str, actor: Actor) -> tuple[int, bool]:
         """How many bytes of a caller's file are here, and whether that is all of it."""
@@ -109,11 +106,11 @@ class Uploads:
             raise Conflict(
                 f"{size:,} bytes of this file are here; go on from there, or send it all"
             )
-        command = ReceiveAttachment(
-            attachment=attachment, owner=owner, media_type=announced.media_type
-        )
-        self._log.execute(command, context)
-        return self._existing(attachment), incoming
+        try:
+            return self._heard(announced, attachment, context), incoming
+        except BaseException:
+            self._store.suspend(incoming, attachment)
+            raise
 
     def suspend(self, incoming: Incoming, row: Attachment) -> None:
         """The line broke: keep what came, to be gone on with within a day."""
@@ -141,6 +138,15 @@ class Uploads:
             # Two requests with one file: whichever came second finds it stored.
             if not self._existing(attachment).is_stored:
                 raise
+        return self._existing(attachment)
+
+    def _heard(
+        self, announced: Announced, attachment: AttachmentId, context: Context
+    ) -> Attachment:
+        """The log hears that a file is on its way."""
+        owner, media_type = owner_of(context.actor), announced.media_type
+        command = ReceiveAttachment(attachment=attachment, owner=owner, media_type=media_type)
+        self._log.execute(command, context)
         return self._existing(attachment)
 
     def known(self, attachment: str) -> Known:

@@ -17,6 +17,7 @@ from api.server import ledgers_with_files, sweep
 from ledger.attached_content import CHUNK_BYTES
 from ledger.attachments import WAITING, State
 from ledger.codec import decode
+from ledger.database import connect_as_login
 from ledger.decisions.access import ROLES
 from ledger.decisions.attachments import UNNAMED_KEPT
 from ledger.entry import Context
@@ -535,6 +536,20 @@ def test_what_is_damaged_on_disk_is_not_gone_on_with(roomy: Doors) -> None:
     assert rest(roomy, LARGE, 2 * CHUNK_BYTES).status_code == 409
     assert arrived(roomy, LARGE).json()["offset"] == CHUNK_BYTES
     assert rest(roomy, LARGE, CHUNK_BYTES).status_code == 201
+
+
+def test_what_is_here_stays_when_the_log_cannot_hear_of_the_rest(roomy: Doors) -> None:
+    """Nothing is recorded for a while: the rest is refused, and sent again later."""
+    stopped = "UPDATE ledger.head SET stopped = %s"
+    upload_slowly(roomy, LARGE, lambda: None, ends=False, cut=2 * CHUNK_BYTES + 100)
+    with connect_as_login(roomy.opened.database.url) as connection:
+        connection.execute(stopped, ("for a test",))
+        refused = rest(roomy, LARGE, 2 * CHUNK_BYTES)
+        connection.execute(stopped, (None,))
+
+    assert refused.json()["type"] == "/problems/log-stopped"
+    assert arrived(roomy, LARGE).json()["offset"] == 2 * CHUNK_BYTES
+    assert rest(roomy, LARGE, 2 * CHUNK_BYTES).status_code == 201
 
 
 # --- what an auditor computes --------------------------------------------------------------------
