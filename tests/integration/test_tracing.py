@@ -12,9 +12,9 @@ from ledger.verdict import verdict
 from ledger.vocabulary import Moment, ObligationId
 from projections.tracing import Trace, trace
 from tests.quarter import END, quarter
+from tests.rulings.table import RULINGS
 from tests.scenario import Scenario, wall
 from tests.telling import Told, id_of
-from tests.unit.test_rulings import RULINGS
 
 
 @pytest.fixture

@@ -5,8 +5,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ledger.entry import Event
+from tests.rulings.ruling import Ruling, whole
+from tests.rulings.table import RULINGS
 from tests.scenario import Scenario, wall
-from tests.unit.test_rulings import RULINGS, Ruling, whole
 
 PREFIX = len(Scenario().events)
 """The organisation, its calendar and its duty are there before anything happens."""

@@ -10,8 +10,9 @@ from ledger.model.history import History
 from ledger.verdict import verdict
 from ledger.vocabulary import Moment
 from projections.judging import judge
+from tests.rulings.ruling import Ruling
+from tests.rulings.table import RULINGS
 from tests.scenario import MONTHLY, Scenario, wall
-from tests.unit.test_rulings import RULINGS, Ruling
 
 LATER = "2026-05-20 09:00"
 
