@@ -1,5 +1,7 @@
 """Running the ledger: serve it, migrate its database, keep its time, keep its views."""
 
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import datetime
 from typing import Any, Final
 
@@ -7,8 +9,8 @@ import rich_click as click
 
 from api.commands import printing
 
-WATCH_SECONDS: Final = 0.5
-"""Between looks at how far the views have come."""
+WATCH_SECONDS: Final = 0.2
+"""Between looks at how far work has come."""
 
 AS_JSON = click.option("--json", "as_json", is_flag=True, help="The outcome as JSON.")
 
@@ -115,26 +117,32 @@ def project(environ: dict[str, str], *, follow: bool, as_json: bool) -> int:
 
 def bring_views_up(ledger: Any, doing: str) -> None:  # noqa: ANN401  (imported only when needed)
     """Catch up, with a bar that looks how far the views have come."""
+    with watched(doing, ledger.recorder.head().position, lambda: max(0, ledger.projected())):
+        ledger.bring_views_up()
+
+
+@contextmanager
+def watched(doing: str, total: int, reached: Callable[[], int]) -> Iterator[None]:
+    """A bar that looks now and then how far the work within has come."""
     import threading  # noqa: PLC0415  (a fast start)
 
     from api.progress import Progress  # noqa: PLC0415
 
-    head = ledger.recorder.head().position
     done = threading.Event()
-    with Progress(doing, head) as shown:
+    with Progress(doing, total) as shown:
 
         def watch() -> None:
             while not done.wait(WATCH_SECONDS):
-                shown.reach(max(0, ledger.projected()))
+                shown.reach(reached())
 
         watcher = threading.Thread(target=watch, daemon=True)
         watcher.start()
         try:
-            ledger.bring_views_up()
+            yield
         finally:
             done.set()
             watcher.join()
-        shown.reach(head)
+        shown.reach(total)
 
 
 def _tell_standings(ledger: Any, *, as_json: bool) -> int:  # noqa: ANN401  (as above)

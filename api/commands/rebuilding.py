@@ -6,9 +6,8 @@ same version is switched only when nothing differs or the operator accepts what 
 rows that the log, folded once more, contradicts.
 """
 
-import threading
-from collections.abc import Iterator, Sequence
-from contextlib import closing, contextmanager
+from collections.abc import Sequence
+from contextlib import closing
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Final
 
@@ -16,6 +15,7 @@ import msgspec
 import rich_click as click
 
 from api.commands import printing
+from api.commands.operating import watched
 
 if TYPE_CHECKING:
     from projections.building.build_difference import BuildDifference
@@ -24,7 +24,6 @@ if TYPE_CHECKING:
     from projections.building.verifying import ViewChecked
     from projections.tables import Projection
 
-WATCH_SECONDS: Final = 0.2
 KEEP_HOURS: Final = 24.0
 
 
@@ -172,7 +171,7 @@ def _why_not(doubtful: Sequence[str], verified: "Sequence[ViewChecked]", *, acce
 
 def _build(work: "Rebuild", head: int) -> None:
     try:
-        with _watched("rebuilding", head, lambda: work.position):
+        with watched("rebuilding", head, lambda: work.position):
             work.build()
     except KeyboardInterrupt:
         click.echo(
@@ -191,7 +190,7 @@ def _compare(ledger: Any, work: "Rebuild", seed: int) -> "list[BuildDifference]"
     found: list[BuildDifference] = []
     with (
         ledger.database.pooled(Role.READER) as connection,
-        _watched("comparing", len(besides), lambda: len(found)),
+        watched("comparing", len(besides), lambda: len(found)),
     ):
         for beside in besides:
             found.append(build_difference(connection, ledger.info.ledger_id, beside, seed))  # noqa: PERF401  (watched)
@@ -211,28 +210,6 @@ def _verify(ledger: Any, beside: Any) -> "ViewChecked":  # noqa: ANN401  (as abo
             beside.new.generation,
             shown.reach,
         )
-
-
-@contextmanager
-def _watched(doing: str, total: int, reached: Any) -> Iterator[None]:  # noqa: ANN401  (a number, asked)
-    """A bar that looks now and then how far the work has come."""
-    from api.progress import Progress  # noqa: PLC0415  (a fast start)
-
-    done = threading.Event()
-    with Progress(doing, total) as shown:
-
-        def watch() -> None:
-            while not done.wait(WATCH_SECONDS):
-                shown.reach(reached())
-
-        watcher = threading.Thread(target=watch, daemon=True)
-        watcher.start()
-        try:
-            yield
-        finally:
-            done.set()
-            watcher.join()
-        shown.reach(total)
 
 
 def _tell(outcome: Outcome, *, as_json: bool) -> None:
