@@ -3,7 +3,7 @@
 from datetime import date
 
 from ledger.events import organisation, outlets
-from tests.rulings.ruling import A_APPOINTED, S_APPOINTED, Ruling, held_by_a, reparented
+from tests.rulings.ruling import A_APPOINTED, S_APPOINTED, Ruling, held_by_a
 from tests.scenario import MONTHLY, Scenario
 
 
