@@ -41,8 +41,7 @@ def print_answer(found: A, tell: Callable[[A], None], *, as_json: bool) -> None:
         print_json(hashed)
         return
     tell(hashed)
-    # Never broken into lines: what is cited is copied whole.
-    console().print(f"[dim]{citation(hashed.as_of)}[/dim]", highlight=False, soft_wrap=True)
+    print_whole(f"[dim]{citation(hashed.as_of)}[/dim]")
 
 
 def citation(as_of: "AsOf") -> str:
@@ -72,6 +71,11 @@ def print_table(
 def print_text(text: str) -> None:
     """A line of text, with rich's markup."""
     console().print(text, highlight=False)
+
+
+def print_whole(text: str) -> None:
+    """The same never broken in two, however long: what is copied, searched and cut by lines."""
+    console().print(text, highlight=False, soft_wrap=True)
 
 
 def console() -> Any:  # noqa: ANN401  (rich is imported only here)

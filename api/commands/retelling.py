@@ -4,7 +4,7 @@ import json
 from collections.abc import Iterable
 from typing import Any, Final
 
-from api.commands.printing import console, escape, local, print_table
+from api.commands.printing import escape, local, print_table, print_whole
 from projections.citing import Citation
 from projections.past.comparing import Comparison, RowDifference
 from projections.past.contrasting import Judgement
@@ -17,20 +17,20 @@ HASH_CHARACTERS: Final = 16
 
 def tell_step(step: Step) -> None:
     """The fact in one line, then each row that it changed, and each field of it."""
-    _line(f"[bold]{_fact(step.fact)}[/bold]")
+    print_whole(f"[bold]{_fact(step.fact)}[/bold]")
     if step.fact.erased:
         by = ", ".join(map(str, sorted({*step.fact.erased.values()})))
-        _line(f"  [dim]personal values in it were erased at {by}[/dim]")
+        print_whole(f"  [dim]personal values in it were erased at {by}[/dim]")
     for change in step.changes:
-        _line(f"  {change.change} {escape(change.table)} {_key(change.key)}")
+        print_whole(f"  {change.change} {escape(change.table)} {_key(change.key)}")
         _tell_fields(change.fields)
     for view in step.behind:
-        _line(f"  [dim]view {escape(view)} has not come to it[/dim]")
+        print_whole(f"  [dim]view {escape(view)} has not come to it[/dim]")
 
 
 def tell_comparison(found: Comparison) -> None:
     """The counts, then each row that differs with its fields and what caused it."""
-    _line(
+    print_whole(
         f"From position {found.since.position:,}, {local(found.since.instant)}, to "
         f"position {found.as_of.position:,}, {local(found.as_of.instant)}"
     )
@@ -42,26 +42,26 @@ def tell_comparison(found: Comparison) -> None:
         ),
     )
     for one in found.rows:
-        _line(f"[bold]{one.change} {escape(one.table)} {_key(one.key)}[/bold]{_verdict(one)}")
+        print_whole(f"[bold]{one.change} {escape(one.table)} {_key(one.key)}[/bold]{_verdict(one)}")
         _tell_fields(one.fields)
         for cause in one.causes:
-            _line(f"    [dim]because of {_fact(cause)}[/dim]")
+            print_whole(f"    [dim]because of {_fact(cause)}[/dim]")
         if one.causes_total > len(one.causes):
-            _line(f"    [dim]and {one.causes_total - len(one.causes)} facts more[/dim]")
+            print_whole(f"    [dim]and {one.causes_total - len(one.causes)} facts more[/dim]")
     if found.next is not None:
-        _line(f"more: --beyond {escape('/'.join(found.next))}")
+        print_whole(f"more: --beyond {escape('/'.join(found.next))}")
 
 
 def tell_rows(found: Shown) -> None:
     """Each row, field by field."""
     for row in found.rows:
-        _line(f"[bold]{escape(found.table)}[/bold]")
+        print_whole(f"[bold]{escape(found.table)}[/bold]")
         for field in difference(None, row):
-            _line(f"    {escape(field.field)}: {_value(field.after)}")
+            print_whole(f"    {escape(field.field)}: {_value(field.after)}")
     if not found.rows:
-        _line(f"no such row in {escape(found.table)}")
+        print_whole(f"no such row in {escape(found.table)}")
     if found.next is not None:
-        _line(f"more: --beyond {escape('/'.join(found.next))}")
+        print_whole(f"more: --beyond {escape('/'.join(found.next))}")
 
 
 def tell_views(found: Views) -> None:
@@ -83,11 +83,6 @@ def tell_views(found: Views) -> None:
     )
 
 
-def _line(text: str) -> None:
-    """One line, however long: what differs is read, searched and cut by lines."""
-    console().print(text, highlight=False, soft_wrap=True)
-
-
 def _fact(fact: Citation) -> str:
     actor = fact.actor.person or fact.actor.system or fact.actor.via
     return escape(
@@ -102,7 +97,7 @@ def _key(key: tuple[str, ...]) -> str:
 
 def _tell_fields(fields: Iterable[FieldChange]) -> None:
     for one in fields:
-        _line(f"    {escape(one.field)}: {_value(one.before)} -> {_value(one.after)}")
+        print_whole(f"    {escape(one.field)}: {_value(one.before)} -> {_value(one.after)}")
 
 
 def _value(value: Any) -> str:  # noqa: ANN401  (whatever JSON holds)

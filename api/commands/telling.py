@@ -5,7 +5,7 @@ from typing import Any, Final
 
 import msgspec
 
-from api.commands.printing import escape, local, print_table, print_text
+from api.commands.printing import escape, local, print_table, print_text, print_whole
 from api.commands.words import MARKS, duty_name, person_name, post_name, unit_name, word, words
 from ledger.attribution import Hop, Responsible
 from projections.failures import Failure, Failures
@@ -257,11 +257,11 @@ def tell_two_times(found: TwoTimes, language: str) -> None:
         print_text(f"[bold]{escape(_subject(one, found.names, language))}[/bold]  {one.change}")
         for field in one.fields:
             before, after = (_plain(value) for value in (field.before, field.after))
-            print_text(f"    {escape(field.field)}: {escape(before)} -> {escape(after)}")
+            print_whole(f"    {escape(field.field)}: {escape(before)} -> {escape(after)}")
         print_text(f"    [dim]{_why(one)}[/dim]")
         for cause in one.causes:
             since = local(cause.effective_from)
-            print_text(
+            print_whole(
                 f"    {cause.position:>9,}  {local(cause.recorded_at)}  {cause.type}, in force "
                 f"from {since}  {cause.event}  {cause.leaf_hash}"
             )

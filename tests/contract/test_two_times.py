@@ -7,6 +7,7 @@ import msgspec
 import pytest
 
 from api import cli
+from api.commands import printing
 from tests.visiting import CLOSED, Doors, project
 
 DAY = "2026-03-09"
@@ -216,12 +217,15 @@ def test_the_command_tells_the_same(
     told = run(*asked, "--post", "O2-head", "--json")
     words = run(*asked, "--post", "O2-head", "--language", "en")[1]
     nothing = run("--on", "2026-02-20", *asked[2:], "--post", "O2-head")[1]
+    monkeypatch.setattr(printing, "PIPE_WIDTH", 40)
+    narrow = run(*asked, "--post", "O2-head", "--language", "en")[1].splitlines()
 
     assert msgspec.json.decode(told[1])["as_of"]["hash"] == answer["as_of"]["hash"]
     assert "person: O2-boss -> " + NEW in words
     for cause in answer["differences"][0]["causes"]:
         assert cause["leaf_hash"] in words
         assert cause["event"] in words
+        assert any(cause["event"] in one and cause["leaf_hash"] in one for one in narrow)
     assert "without all of these together the earlier answer would still hold" in words
     assert "nothing arrived between that changes the answer" in nothing
     for wrong in (
