@@ -9,10 +9,12 @@ from datetime import datetime, timedelta
 
 import msgspec
 
+from ledger.model.calendar import Outage
 from ledger.model.dossier import Item
 from ledger.model.history import History
 from ledger.model.obligations import Obligation, Submission
 from ledger.model.organisation import Unit
+from ledger.model.rules import Rules
 from ledger.timeliness import Assessment, Outcome, assess, calendar_moved
 from ledger.verdict import Verdict, verdict
 from ledger.vocabulary import Moment, ObligationId
@@ -87,6 +89,12 @@ def _judged(row: Obligation, full: Verdict) -> Judged:
     )
 
 
+def may_be_out(outages: Iterable[Outage], due: datetime, rules: Rules) -> bool:
+    """Whether the platform was down in the last hours before a due, for however short a time."""
+    window = timedelta(hours=rules.outage_window_hours)
+    return any(one.started_at < due and one.ended_at > due - window for one in outages)
+
+
 def last_change(unit: Unit) -> int:
     """The last fact about a unit that may say what is asked of it, or until when; 0: none."""
     items: tuple[Item, ...] = (*unit.life, *unit.outlet, *unit.local_days, *unit.force_majeure)
@@ -122,10 +130,7 @@ class _Disturbances:
         return 0 if row is None else last_change(row)
 
     def _may_move(self, row: Obligation) -> bool:
-        window = timedelta(hours=self._history.rules(row.rules).outage_window_hours)
-        return any(
-            one.started_at < row.due and one.ended_at > row.due - window for one in self._outages
-        )
+        return may_be_out(self._outages, row.due, self._history.rules(row.rules))
 
 
 def _plain_receipt(row: Obligation) -> datetime | None:

@@ -25,6 +25,7 @@ from projections.background import Background
 from projections.figures.briefs import Brief, Tallied
 from projections.figures.sheaves import Sheaf, Shown
 from projections.figures.tallies import Tally, between, by_period
+from projections.judging import may_be_out
 from projections.obligations import OBLIGATION
 from projections.standpoint import Standpoint
 from projections.time_travel import Reader
@@ -216,9 +217,4 @@ class Plain:
         if not self._calendar.outages:
             return False
         rules = self._rules_of(revision)
-        if rules is None:
-            return True
-        window = timedelta(hours=rules.outage_window_hours)
-        return any(
-            out.started_at < due and out.ended_at > due - window for out in self._calendar.outages
-        )
+        return rules is None or may_be_out(self._calendar.outages, due, rules)
