@@ -16,3 +16,13 @@ def network(
     home: Path = tmp_path_factory.mktemp("home")
     with fresh_database(server_url, template) as database, doors(database, home) as opened:
         yield opened
+
+
+@pytest.fixture
+def small(server_url: str, template: str, tmp_path: Path) -> Iterator[Doors]:
+    """The network of a test's own, where a file may have 4 KiB."""
+    with (
+        fresh_database(server_url, template) as database,
+        doors(database, tmp_path, attachment_bytes_max=4_096) as opened,
+    ):
+        yield opened
