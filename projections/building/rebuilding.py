@@ -191,7 +191,8 @@ def _enter_builds(
 ) -> tuple[list[int], int]:
     """A build of each projection beside the one that serves, and the epoch to save them under.
 
-    One that was left half-built is gone on with, if this fold began it; otherwise it is dropped.
+    One of this version that was left half-built is gone on with; of another it is dropped.
+    `FoldChanged` when this version was begun by a fold that is not alike.
     """
     with connection.transaction():
         lock_builds(connection)
