@@ -7,6 +7,7 @@ Read next: `ledger/verifying/__init__.py`.
 """
 
 from ledger.verifying.databases import Live, verify_database
+from ledger.verifying.following import trusting
 from ledger.verifying.lines import verify_export
 from ledger.verifying.logs import Demand, KeptNote, verify_log
 from ledger.verifying.promises import (
@@ -37,6 +38,7 @@ __all__ = [
     "check_proof_file",
     "check_receipt",
     "receipts_in",
+    "trusting",
     "verify_database",
     "verify_export",
     "verify_log",

@@ -266,12 +266,13 @@ def verify_receipt(  # noqa: PLR0913  (the options of a command)
     log. Exit status 1 when one is not kept; SIGNED BUT NOT IN THE LOG is proof of a lost fact.
     """
     from ledger.settings import load  # noqa: PLC0415  (a fast start)
-    from ledger.verify import check_receipt, receipts_in  # noqa: PLC0415
+    from ledger.verify import check_receipt, receipts_in, trusting  # noqa: PLC0415
 
     settings = load(environ)
     with ExitStack() as opened:
         files, row_leaf = _log_for_receipts(environ, settings, source, opened)
         gate, log = _split_trust(settings, vkeys, lenient=lenient)
+        log = trusting(log, files)
         found = [
             check_receipt(note, gate, files, log, row_leaf) for note in receipts_in(limited(file))
         ]

@@ -14,6 +14,7 @@ from ledger.sealing.note import VerifierKey
 from ledger.sealing.succession import Succession, succeeded_by, successor_path
 from ledger.verifying.report import Report
 from ledger.verifying.sources import LogFiles
+from ledger.verifying.trust import Trust
 
 KEYS_MAX: Final = 64
 """A log that changes its key every month is walked for years."""
@@ -42,6 +43,19 @@ def follow(known: Sequence[VerifierKey], files: LogFiles, report: Report) -> lis
             "entries that both signed"
         )
     return links
+
+
+def trusting(trust: Trust, files: LogFiles) -> Trust:
+    """The trust with every key that follows on those it has; ProofError where a link is broken.
+
+    A key alone vouches for no less than the key that named it: whoever has the log verified too
+    hears besides whether it begins with each link's checkpoint.
+    """
+    report = Report(source=files.name)
+    links = follow(trust.keys, files, report)
+    if report.first is not None:
+        raise ProofError(report.first.text())
+    return msgspec.structs.replace(trust, keys=(*trust.keys, *(one.newer for one in links)))
 
 
 def _succession(key: VerifierKey, files: LogFiles, report: Report) -> Succession | None:

@@ -6,6 +6,7 @@ import threading
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
+from uuid import UUID
 
 import msgspec
 import pytest
@@ -17,11 +18,12 @@ from ledger.entry import Context
 from ledger.founding import found_ledger
 from ledger.identifiers import new_fact_id
 from ledger.log import Log
-from ledger.recorder import PostgresRecorder
+from ledger.recorder import PostgresRecorder, Receipt
 from ledger.sealing.checkpoint import open_checkpoint
 from ledger.sealing.folder import LogFolder
-from ledger.sealing.keys import LogKeys
+from ledger.sealing.keys import LogKeys, ReceiptsKey
 from ledger.sealing.note import SigningKey, VerifierKey, open_note
+from ledger.sealing.receipt import sign_receipt
 from ledger.sealing.sealer import Sealer
 from ledger.sealing.succession import succeeded_by, successor_path
 from ledger.vocabulary import Actor, Via
@@ -280,6 +282,32 @@ def test_an_old_key_leads_to_the_newest(act: Run, home: Path) -> None:
     found = succeeded_by(link, first)
     assert (found.checkpoint.size, found.position) == (3, 3)
     assert len(open_note(found.note, [first, found.newer]).signatures) == 2
+
+
+def test_a_receipt_is_kept_in_a_log_whose_key_was_replaced(act: Run, home: Path) -> None:
+    """The first key alone holds the newest log to its receipts, and not over a broken link."""
+    checkpoint(act)
+    (first,) = vkeys(act)
+    act("keys", "log", "rotate")
+    act("keys", "log", "rotate", "--finish")
+    record(act)
+    checkpoint(act)
+    folder = LogFolder(home / "log" / NAME)
+    gate = ReceiptsKey(home / "keys", NAME).signing(ORIGIN)
+    leaf = folder.tree(4).leaf(3)
+    promise = Receipt(UUID(int=4), 4, leaf, datetime.now(UTC))
+    file = home.parent / "receipt"
+    file.write_text(sign_receipt(promise, ORIGIN, gate))
+    keys = ("--vkey", first.vkey(), "--vkey", gate.verifier.vkey(), "--log", str(folder.path))
+
+    status, out, err = act("verify", "receipt", str(file), *keys)
+    assert (status, out.partition("  ")[0]) == (0, "in the log"), err
+
+    link = folder.path / successor_path(first)
+    link.write_bytes(link.read_bytes().replace(b"index 2", b"index 1"))
+    status, out, err = act("verify", "receipt", str(file), *keys)
+    assert (status, out) == (1, "")
+    assert successor_path(first) in err
 
 
 def test_without_its_link_an_old_key_vouches_for_nothing_new(act: Run, home: Path) -> None:
