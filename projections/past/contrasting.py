@@ -8,7 +8,7 @@ Read next: `comparing.py`, which tells all this.
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import date, datetime, timedelta
-from typing import Any, Final, Literal, TypeAlias
+from typing import Any, Final, TypeAlias
 
 import msgspec
 
@@ -24,6 +24,7 @@ from projections.judging import assessed
 from projections.obligations import OBLIGATION
 from projections.organisation import PERSON, POST, UNIT
 from projections.past.between import Between, Doubtful, Ends, Named
+from projections.past.differing import Change, change_of
 from projections.past.selecting import Below, below
 from projections.rewinding import Rewound
 from projections.standpoint import Standpoint
@@ -62,7 +63,7 @@ class Differing(msgspec.Struct, frozen=True):
 
     order: int
     key: Key
-    change: Literal["added", "changed", "removed"]
+    change: Change
     is_same: bool
     judged: tuple[Judgement | None, Judgement | None] = (None, None)
 
@@ -76,11 +77,8 @@ _Both = tuple[Judgement | None, Judgement | None]
 
 
 def _differing(order: int, key: Key, ends: Ends[Any], judged: _Both = (None, None)) -> Differing:
-    if ends.before is None:
-        return Differing(order, key, "added", is_same=False, judged=judged)
-    if ends.after is None:
-        return Differing(order, key, "removed", is_same=False, judged=judged)
-    return Differing(order, key, "changed", ends.before == ends.after, judged)
+    change = change_of(ends.before, ends.after)
+    return Differing(order, key, change, ends.before == ends.after, judged)
 
 
 class Contrast:

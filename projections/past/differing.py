@@ -9,11 +9,14 @@ all that follow it. Pure; whoever finds the rows is `replaying.py` (one fact) an
 
 from collections.abc import Iterator
 from difflib import SequenceMatcher
-from typing import Any, Literal
+from typing import Any, Literal, TypeAlias
 
 import msgspec
 
 from projections.tables import Key, Table, plain
+
+Change: TypeAlias = Literal["added", "changed", "removed"]
+"""What became of a row, or of anything that stands one way at one moment, or not at all."""
 
 
 class FieldChange(msgspec.Struct, frozen=True):
@@ -35,7 +38,7 @@ class RowChange(msgspec.Struct, frozen=True, kw_only=True):
     view: str
     table: str
     key: tuple[str, ...]
-    change: Literal["added", "changed", "removed"]
+    change: Change
     fields: tuple[FieldChange, ...]
 
 
@@ -50,9 +53,16 @@ def row_change(
         view=view,
         table=table.name,
         key=key_text(table.key_of(row)),
-        change="added" if before is None else "removed" if after is None else "changed",
+        change=change_of(before, after),
         fields=difference(before, after),
     )
+
+
+def change_of(before: object | None, after: object | None) -> Change:
+    """What became of it, where it differs; None: it was not, or is not any more."""
+    if before is None:
+        return "added"
+    return "removed" if after is None else "changed"
 
 
 def key_text(key: Key) -> tuple[str, ...]:

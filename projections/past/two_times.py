@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Mapping
 from collections.abc import Set as AbstractSet
 from datetime import datetime
 from functools import cached_property
-from typing import Any, Final, Literal, TypeAlias
+from typing import Any, Final, TypeAlias
 
 import msgspec
 
@@ -19,7 +19,7 @@ from ledger.model.history import RULES_KEY
 from ledger.vocabulary import Moment, PersonRef, PostRef, UnitRef
 from projections.citing import Citation, cited
 from projections.names import Gathering, Names
-from projections.past.differing import FieldChange, difference
+from projections.past.differing import Change, FieldChange, change_of, difference
 from projections.past.leaving_out import FOLDED, Without, causes_of
 from projections.past.standings import (
     DAY,
@@ -50,7 +50,7 @@ class Difference(msgspec.Struct, frozen=True, kw_only=True):
 
     kind: SubjectKind
     key: str
-    change: Literal["added", "changed", "removed"]
+    change: Change
     before: Any
     after: Any
     fields: tuple[FieldChange, ...]
@@ -238,7 +238,7 @@ class _Knowings:
         return Difference(
             kind=subject.kind,
             key=subject.key,
-            change="added" if before is None else "removed" if after is None else "changed",
+            change=change_of(before, after),
             before=before,
             after=after,
             fields=difference(before, after),
